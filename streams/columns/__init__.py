@@ -1,0 +1,1 @@
+"""Dense columns: dictionaries from bytes to small integers, byte arenas."""

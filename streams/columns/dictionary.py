@@ -1,0 +1,173 @@
+"""Dictionary: names to small dense integers and back.
+
+The hot path compares and indexes integers; names enter once. A name is a scope (an integer, such as the code of the line it
+belongs to) and up to three byte strings (asset, tag, unit). Codes count up in order of first sight, which depends on how
+inputs interleave: nothing that leaves the process may depend on a code, only on the bytes behind it.
+
+>>> names = Dictionary()
+>>> names.encode(0, b"press-1", b"temperature", b"Cel"), names.encode(0, b"press-1", b"force", b"kN")
+(0, 1)
+>>> names.encode(0, b"press-1", b"temperature", b"Cel"), names.decode(1)
+(0, (b'press-1', b'force', b'kN'))
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from streams.kernel import I32, I64, U8, U64, grown, kernel
+
+FULL = -2  # returned by `intern` when an array must be enlarged first
+
+
+class Table(NamedTuple):
+    slots: I32  # open addressing, capacity a power of two; code or -1
+    hashes: U64  # of each code
+    scope: I32
+    start: I64  # of each code's bytes in the arena
+    lengths: I32  # of its three strings, flat: 3 * code + k
+    arena: U8
+    used: I64  # [codes, bytes of the arena]
+
+
+@kernel
+def _hash(scope: int, buffer: U8, p0: int, n0: int, p1: int, n1: int, p2: int, n2: int) -> np.uint64:
+    """FNV-1a over the strings and their lengths, then a finaliser: it only has to spread, never to be stable."""
+    prime = np.uint64(1099511628211)
+    h = np.uint64(14695981039346656037) ^ np.uint64(scope)
+    for i in range(p0, p0 + n0):
+        h = (h ^ np.uint64(buffer[i])) * prime
+    h = (h ^ np.uint64(n0 + 256)) * prime
+    for i in range(p1, p1 + n1):
+        h = (h ^ np.uint64(buffer[i])) * prime
+    h = (h ^ np.uint64(n1 + 256)) * prime
+    for i in range(p2, p2 + n2):
+        h = (h ^ np.uint64(buffer[i])) * prime
+    h ^= h >> np.uint64(32)
+    h *= np.uint64(0x9E3779B97F4A7C15)
+    return h ^ (h >> np.uint64(29))
+
+
+@kernel
+def _same(a: U8, p: int, b: U8, q: int, n: int) -> bool:
+    for i in range(n):
+        if a[p + i] != b[q + i]:
+            return False
+    return True
+
+
+@kernel
+def intern(table: Table, scope: int, buffer: U8, p0: int, n0: int, p1: int, n1: int, p2: int, n2: int) -> int:
+    """Code of (scope, three spans of buffer); a new one where it is new; FULL where there is no room for a new one."""
+    h = _hash(scope, buffer, p0, n0, p1, n1, p2, n2)
+    mask = table.slots.shape[0] - 1
+    slot = np.int64(h & np.uint64(mask))
+    while True:
+        code = table.slots[slot]
+        if code < 0:
+            break
+        if (
+            table.hashes[code] == h
+            and table.scope[code] == scope
+            and table.lengths[3 * code] == n0
+            and table.lengths[3 * code + 1] == n1
+            and table.lengths[3 * code + 2] == n2
+        ):
+            at = table.start[code]
+            if (
+                _same(table.arena, at, buffer, p0, n0)
+                and _same(table.arena, at + n0, buffer, p1, n1)
+                and _same(table.arena, at + n0 + n1, buffer, p2, n2)
+            ):
+                return np.int64(code)
+        slot = (slot + 1) & mask
+    code64, at = table.used[0], table.used[1]
+    size = n0 + n1 + n2
+    if 2 * (code64 + 1) > table.slots.shape[0] or code64 >= table.scope.shape[0] or at + size > table.arena.shape[0]:
+        return FULL
+    table.slots[slot] = code64
+    table.hashes[code64], table.scope[code64], table.start[code64] = h, scope, at
+    table.lengths[3 * code64], table.lengths[3 * code64 + 1], table.lengths[3 * code64 + 2] = n0, n1, n2
+    table.arena[at : at + n0] = buffer[p0 : p0 + n0]
+    table.arena[at + n0 : at + n0 + n1] = buffer[p1 : p1 + n1]
+    table.arena[at + n0 + n1 : at + size] = buffer[p2 : p2 + n2]
+    table.used[0], table.used[1] = code64 + 1, at + size
+    return np.int64(code64)
+
+
+@kernel
+def _rehash(slots: I32, hashes: U64, count: int) -> None:
+    mask = slots.shape[0] - 1
+    for code in range(count):
+        slot = np.int64(hashes[code] & np.uint64(mask))
+        while slots[slot] >= 0:
+            slot = (slot + 1) & mask
+        slots[slot] = code
+
+
+@kernel
+def compare(table: Table, a: int, b: int) -> int:
+    """-1, 0, 1: the bytes of code a against those of b, string by string, each as unsigned bytes."""
+    p, q = table.start[a], table.start[b]
+    for k in range(3):
+        n, m = table.lengths[3 * a + k], table.lengths[3 * b + k]
+        for i in range(min(n, m)):
+            x, y = table.arena[p + i], table.arena[q + i]
+            if x != y:
+                return -1 if x < y else 1
+        if n != m:
+            return -1 if n < m else 1
+        p, q = p + n, q + m
+    return 0
+
+
+class Dictionary:
+    """Grows without end; memory a name: about 40 bytes and its own bytes."""
+
+    def __init__(self, names: int = 64, size: int = 1024) -> None:
+        capacity = 1 << max(4, (2 * names - 1).bit_length())
+        self.table = Table(
+            np.full(capacity, -1, np.int32), np.zeros(names, np.uint64), np.zeros(names, np.int32), np.zeros(names, np.int64),
+            np.zeros(3 * names, np.int32), np.zeros(size, np.uint8), np.zeros(2, np.int64),
+        )  # fmt: skip
+
+    def __len__(self) -> int:
+        return int(self.table.used[0])
+
+    def enlarge(self, names: int = 1, size: int = 0) -> None:
+        """Make room for `names` more names of `size` bytes in all (at least a doubling of what is full)."""
+        t = self.table
+        count, used = len(self), int(t.used[1])
+        rows = max(count + names, 2 * count if count + names > t.scope.shape[0] else 0)
+        slots = t.slots
+        while slots.shape[0] < 2 * (rows + 1):
+            slots = np.full(2 * slots.shape[0], -1, np.int32)
+        hashes = grown(t.hashes, rows)
+        if slots is not t.slots:
+            _rehash(slots, hashes, count)
+        room = used + size + 64 * names
+        self.table = Table(
+            slots, hashes, grown(t.scope, rows), grown(t.start, rows), grown(t.lengths, 3 * rows), grown(t.arena, room), t.used
+        )  # fmt: skip
+
+    def encode(self, scope: int, first: bytes, second: bytes = b"", third: bytes = b"") -> int:
+        buffer = np.frombuffer(first + second + third, np.uint8)
+        spans = 0, len(first), len(first), len(second), len(first) + len(second), len(third)
+        while (code := intern(self.table, scope, buffer, *spans)) == FULL:
+            self.enlarge(max(1, len(self)), len(buffer))
+        return code
+
+    def decode(self, code: int) -> tuple[bytes, bytes, bytes]:
+        a, b, c = (int(n) for n in self.table.lengths[3 * code : 3 * code + 3])
+        at = int(self.table.start[code])
+        raw = self.table.arena[at : at + a + b + c].tobytes()
+        return raw[:a], raw[a : a + b], raw[a + b :]
+
+    def scope(self, code: int) -> int:
+        return int(self.table.scope[code])
+
+    def names(self, since: int = 0) -> list[tuple[int, bytes, bytes, bytes]]:
+        """Scope and strings of every code from `since` on, in order of code."""
+        return [(self.scope(code), *self.decode(code)) for code in range(since, len(self))]

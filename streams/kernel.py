@@ -1,0 +1,59 @@
+"""Compiled kernels: sequential loops over columns, at the speed of C, with the semantics of the Python text.
+
+A fold that visits records one after another is the definition of our results (docs/adr/0002), so it is written as such a
+loop and compiled with numba: no second, vectorised formulation exists that could differ. Rules for a kernel:
+
+- arguments are arrays and integers, or a NamedTuple of arrays; no Python objects;
+- arrays that may run full are checked inside: the kernel stops at a record boundary, says so in its return value, the
+  caller enlarges the array and calls again from there;
+- no fast-math: every float operation is one IEEE 754 operation in the order of the text.
+
+Setting NUMBA_DISABLE_JIT=1 runs the same text uncompiled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, TypeVar, cast
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+I8 = npt.NDArray[np.int8]
+I16 = npt.NDArray[np.int16]
+I32 = npt.NDArray[np.int32]
+I64 = npt.NDArray[np.int64]
+U8 = npt.NDArray[np.uint8]
+U32 = npt.NDArray[np.uint32]
+U64 = npt.NDArray[np.uint64]
+F64 = npt.NDArray[np.float64]
+B1 = npt.NDArray[np.bool_]
+
+NEG: Final = -(1 << 62)  # before every instant; leaves room to subtract any duration
+POS: Final = 1 << 62  # after every instant
+
+
+def kernel(function: F) -> F:
+    """Compile `function`; the machine code is cached beside its source, the interpreter lock is free while it runs."""
+    return cast(F, numba.njit(cache=True, nogil=True)(function))
+
+
+def grown(array: npt.NDArray[Any], rows: int, fill: int | float | None = None) -> npt.NDArray[Any]:
+    """The array with room for at least `rows` rows, new ones filled; the same array where there is room already.
+
+    Capacity doubles, so that appending costs a constant time a row.
+
+    >>> grown(np.array([1, 2]), 3, fill=0).tolist()
+    [1, 2, 0, 0]
+    """
+    if rows <= array.shape[0]:
+        return array
+    capacity = max(rows, 2 * array.shape[0])
+    larger = np.empty((capacity, *array.shape[1:]), array.dtype)
+    larger[: array.shape[0]] = array
+    if fill is not None:
+        larger[array.shape[0] :] = fill
+    return larger
