@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from streams.kernel import I32, I64, U8, U64, grown, kernel
+from streams.kernel import I32, I64, U8, U64, grown, inner, kernel
 
 FULL = -2  # returned by `intern` when an array must be enlarged first
 
@@ -32,7 +32,7 @@ class Table(NamedTuple):
     used: I64  # [codes, bytes of the arena]
 
 
-@kernel
+@inner
 def _hash(scope: int, buffer: U8, p0: int, n0: int, p1: int, n1: int, p2: int, n2: int) -> np.uint64:
     """FNV-1a over the strings and their lengths, then a finaliser: it only has to spread, never to be stable."""
     prime = np.uint64(1099511628211)
@@ -50,7 +50,7 @@ def _hash(scope: int, buffer: U8, p0: int, n0: int, p1: int, n1: int, p2: int, n
     return h ^ (h >> np.uint64(29))
 
 
-@kernel
+@inner
 def _same(a: U8, p: int, b: U8, q: int, n: int) -> bool:
     for i in range(n):
         if a[p + i] != b[q + i]:
@@ -58,7 +58,13 @@ def _same(a: U8, p: int, b: U8, q: int, n: int) -> bool:
     return True
 
 
-@kernel
+@inner
+def _copy(target: U8, at: int, source: U8, start: int, size: int) -> None:
+    for i in range(size):
+        target[at + i] = source[start + i]
+
+
+@inner
 def intern(table: Table, scope: int, buffer: U8, p0: int, n0: int, p1: int, n1: int, p2: int, n2: int) -> int:
     """Code of (scope, three spans of buffer); a new one where it is new; FULL where there is no room for a new one."""
     h = _hash(scope, buffer, p0, n0, p1, n1, p2, n2)
@@ -90,9 +96,9 @@ def intern(table: Table, scope: int, buffer: U8, p0: int, n0: int, p1: int, n1: 
     table.slots[slot] = code64
     table.hashes[code64], table.scope[code64], table.start[code64] = h, scope, at
     table.lengths[3 * code64], table.lengths[3 * code64 + 1], table.lengths[3 * code64 + 2] = n0, n1, n2
-    table.arena[at : at + n0] = buffer[p0 : p0 + n0]
-    table.arena[at + n0 : at + n0 + n1] = buffer[p1 : p1 + n1]
-    table.arena[at + n0 + n1 : at + size] = buffer[p2 : p2 + n2]
+    _copy(table.arena, at, buffer, p0, n0)
+    _copy(table.arena, at + n0, buffer, p1, n1)
+    _copy(table.arena, at + n0 + n1, buffer, p2, n2)
     table.used[0], table.used[1] = code64 + 1, at + size
     return np.int64(code64)
 

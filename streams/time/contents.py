@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from streams.kernel import I64, NEG, U64, kernel
+from streams.kernel import I64, NEG, U64, inner, kernel
 from streams.time.ranges import MARKS
 
 
@@ -27,12 +27,12 @@ def empty(capacity: int = 64) -> Contents:
     )
 
 
-@kernel
+@inner
 def full(c: Contents) -> bool:
     return 2 * (c.counts[0] + 1) > c.mark.shape[0]
 
 
-@kernel
+@inner
 def _slot(c: Contents, high: np.uint64, low: np.uint64) -> int:
     mask = c.mark.shape[0] - 1
     slot = np.int64(low & np.uint64(mask))
@@ -41,7 +41,7 @@ def _slot(c: Contents, high: np.uint64, low: np.uint64) -> int:
     return slot
 
 
-@kernel
+@inner
 def see(c: Contents, high: np.uint64, low: np.uint64, append_us: int, horizon_us: int) -> bool:
     """Sight a content at append time: was it known? Needs a free slot."""
     step = max(1, horizon_us // MARKS)

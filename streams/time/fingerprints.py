@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from streams.kernel import I32, I64, U32, U64, grown, kernel
+from streams.kernel import I32, I64, U32, U64, grown, inner, kernel
 
 PAGE = 32
 STEPS = 64
@@ -38,12 +38,12 @@ def empty(pages: int = 16) -> Fingerprints:
     )  # fmt: skip
 
 
-@kernel
+@inner
 def tick_of(append_us: int, conflict_us: int) -> int:
     return append_us // max(1, conflict_us // STEPS)
 
 
-@kernel
+@inner
 def _slot(f: Fingerprints, source: int, number: int) -> int:
     mask = f.slots.shape[0] - 1
     h = (np.uint64(number) + np.uint64(source) * np.uint64(0x9E3779B97F4A7C15)) * np.uint64(0xBF58476D1CE4E5B9)
@@ -53,13 +53,13 @@ def _slot(f: Fingerprints, source: int, number: int) -> int:
     return slot
 
 
-@kernel
+@inner
 def room(f: Fingerprints) -> int:
     """Pages that can be added."""
     return min(f.source.shape[0], f.slots.shape[0] // 2) - f.counts[0]
 
 
-@kernel
+@inner
 def remember(f: Fingerprints, source: int, sequence: int, fingerprint: np.uint64, tick: int) -> None:
     """Keep the fingerprint of a new sample. Needs room for a page."""
     number = sequence // PAGE
@@ -77,7 +77,7 @@ def remember(f: Fingerprints, source: int, sequence: int, fingerprint: np.uint64
     f.tick[page * PAGE + k] = np.uint32(tick & 0xFFFFFFFF)
 
 
-@kernel
+@inner
 def conflicts(f: Fingerprints, source: int, sequence: int, fingerprint: np.uint64, tick: int) -> bool:
     """Is another fingerprint kept for this known sample?"""
     number = sequence // PAGE
@@ -100,8 +100,9 @@ def _copy(source: Fingerprints, target: Fingerprints, oldest: int) -> None:
         target.slots[_slot(target, source.source[page], source.number[page])] = new
         target.source[new], target.number[new] = source.source[page], source.number[page]
         target.present[new], target.newest[new] = source.present[page], source.newest[page]
-        target.print[new * PAGE : (new + 1) * PAGE] = source.print[page * PAGE : (page + 1) * PAGE]
-        target.tick[new * PAGE : (new + 1) * PAGE] = source.tick[page * PAGE : (page + 1) * PAGE]
+        for k in range(PAGE):
+            target.print[new * PAGE + k] = source.print[page * PAGE + k]
+            target.tick[new * PAGE + k] = source.tick[page * PAGE + k]
 
 
 def without_forgotten(f: Fingerprints, append_us: int, conflict_us: int, pages: int = 1) -> Fingerprints:

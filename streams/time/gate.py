@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from streams.kernel import B1, I8, I32, I64, NEG, U64, grown, kernel
+from streams.kernel import B1, I8, I32, I64, NEG, U64, grown, inner, kernel
 from streams.time import contents, fingerprints, ranges
 from streams.time.contents import Contents
 from streams.time.fingerprints import Fingerprints
@@ -65,7 +65,7 @@ class Touched(NamedTuple):
     count: I64  # [1]
 
 
-@kernel
+@inner
 def touch(touched: Touched, lane: int) -> None:
     if not touched.flag[lane]:
         touched.flag[lane] = 1
@@ -73,7 +73,7 @@ def touch(touched: Touched, lane: int) -> None:
         touched.count[0] += 1
 
 
-@kernel
+@inner
 def _known(
     clocks: Clocks, i: int, r: Ranges, c: Contents, messages: Messages, samples: Samples, m: int, known: B1
 ) -> None:
@@ -85,7 +85,7 @@ def _known(
         ranges.see(r, messages.source[m], messages.first[m], end - row, clocks.append[i], clocks.horizon[i], known, row)
 
 
-@kernel
+@inner
 def _judge_message(
     clocks: Clocks, lanes: Lanes, i: int, f: Fingerprints, touched: Touched, messages: Messages, samples: Samples, m: int,
     known: B1, verdict: I8, bound: I64,

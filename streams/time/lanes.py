@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from streams.kernel import I16, I64, NEG, POS, grown, kernel
+from streams.kernel import I16, I64, NEG, POS, grown, inner, kernel
 from streams.time.limits import TimeConfiguration
 
 
@@ -39,7 +39,7 @@ class Lanes(NamedTuple):
     timer: I64  # [lane] when an operator has something to emit next without a record; POS: never
 
 
-@kernel
+@inner
 def watermark(clocks: Clocks, lanes: Lanes, i: int, lane: int) -> int:
     """W of a lane on one input: records below it are complete."""
     c = lanes.lane_class[lane]
@@ -47,7 +47,7 @@ def watermark(clocks: Clocks, lanes: Lanes, i: int, lane: int) -> int:
     return max(w, max(lanes.carried[i, lane], lanes.latest[i, lane] - clocks.lateness[i, c]))
 
 
-@kernel
+@inner
 def floor_of(clocks: Clocks, i: int, lane_class: int) -> int:
     """What a lane of the class is complete through on an input that never saw it, under the configuration in force."""
     return max(clocks.claim[i], clocks.append[i] - clocks.silence[i, lane_class])

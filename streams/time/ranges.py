@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from streams.kernel import B1, I32, I64, grown, kernel
+from streams.kernel import B1, I32, I64, grown, inner, kernel
 
 MARKS = 64  # steps of a mark in a horizon
 
@@ -47,13 +47,13 @@ def with_room(ranges: Ranges, rows: int, sources: int) -> Ranges:
     )  # fmt: skip
 
 
-@kernel
+@inner
 def room(ranges: Ranges) -> int:
     """How many rows can be taken without enlarging."""
     return ranges.low.shape[0] - ranges.counts[2]
 
 
-@kernel
+@inner
 def _take(r: Ranges, low: int, high: int, mark: int) -> int:
     row = r.counts[1]
     if row >= 0:
@@ -66,14 +66,14 @@ def _take(r: Ranges, low: int, high: int, mark: int) -> int:
     return row
 
 
-@kernel
+@inner
 def _free(r: Ranges, row: int) -> None:
     r.after[row] = r.counts[1]
     r.counts[1] = row
     r.counts[2] -= 1
 
 
-@kernel
+@inner
 def _link(r: Ranges, source: int, row: int, left: int, right: int) -> None:
     r.before[row], r.after[row] = left, right
     if left >= 0:
@@ -86,7 +86,7 @@ def _link(r: Ranges, source: int, row: int, left: int, right: int) -> None:
         r.tail[source] = row
 
 
-@kernel
+@inner
 def _unlink(r: Ranges, source: int, row: int) -> None:
     left, right = r.before[row], r.after[row]
     if left >= 0:
@@ -100,7 +100,7 @@ def _unlink(r: Ranges, source: int, row: int) -> None:
     _free(r, row)
 
 
-@kernel
+@inner
 def _cut(r: Ranges, source: int, first: int, end: int, oldest: int, known: B1, at: int) -> int:
     """Take [first, end) out of the source's ranges, mark in `known` what was alive there; the range left of the hole."""
     row = r.tail[source]
@@ -122,7 +122,7 @@ def _cut(r: Ranges, source: int, first: int, end: int, oldest: int, known: B1, a
     return row
 
 
-@kernel
+@inner
 def see(r: Ranges, source: int, first: int, count: int, append_us: int, horizon_us: int, known: B1, at: int) -> None:
     """Sight ids first .. first + count - 1 at append time; known[at + k] says whether id first + k was known before.
 
