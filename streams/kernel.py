@@ -57,14 +57,18 @@ def _cache_folder() -> Path:
 numba.config.CACHE_DIR = str(_cache_folder())
 
 
+# error_model: no check for a zero divisor at every division; divisors are checked where they enter, as configuration.
+_OPTIONS: Final = {"cache": True, "nogil": True, "_nrt": False, "error_model": "numpy"}
+
+
 def kernel(function: F) -> F:
     """Compile `function` on first use; the machine code is cached, the interpreter lock is free while it runs."""
-    return cast(F, numba.njit(cache=True, nogil=True, _nrt=False)(function))
+    return cast(F, numba.njit(**_OPTIONS)(function))
 
 
 def inner(function: F) -> F:
     """A part of kernels: copied into each of them. Callable by itself, for tests."""
-    return cast(F, numba.njit(cache=True, nogil=True, inline="always", _nrt=False)(function))
+    return cast(F, numba.njit(**_OPTIONS, inline="always")(function))
 
 
 def grown(array: npt.NDArray[Any], rows: int, fill: int | float | None = None) -> npt.NDArray[Any]:

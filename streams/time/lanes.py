@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from streams.kernel import I16, I64, NEG, POS, grown, inner, kernel
+from streams.kernel import I16, I64, NEG, grown, inner, kernel
 from streams.time.limits import TimeConfiguration
 
 
@@ -35,8 +35,6 @@ class Lanes(NamedTuple):
     latest: I64  # M [input, lane]
     carried: I64  # C [input, lane]
     lane_class: I16  # [lane], index into the class table in force
-    front: I64  # [lane] event time below which everything was handed to the operators
-    timer: I64  # [lane] when an operator has something to emit next without a record; POS: never
 
 
 @inner
@@ -79,26 +77,22 @@ def configured(clocks: Clocks, topics: tuple[str, ...], time: TimeConfiguration)
 
 def new_lanes(inputs: int, capacity: int = 16) -> Lanes:
     return Lanes(
-        np.full((inputs, capacity), NEG, np.int64), np.full((inputs, capacity), NEG, np.int64),
-        np.zeros(capacity, np.int16), np.full(capacity, NEG, np.int64), np.full(capacity, POS, np.int64),
-    )  # fmt: skip
+        np.full((inputs, capacity), NEG, np.int64), np.full((inputs, capacity), NEG, np.int64), np.zeros(capacity, np.int16)
+    )
 
 
 def with_lanes(lanes: Lanes, count: int) -> Lanes:
     """Columns for lane codes below `count`; new ones know nothing."""
-    if count <= lanes.front.shape[0]:
+    if count <= lanes.lane_class.shape[0]:
         return lanes
-    capacity = max(count, 2 * lanes.front.shape[0])
+    capacity = max(count, 2 * lanes.lane_class.shape[0])
 
     def wide(matrix: I64) -> I64:
         wider = np.full((matrix.shape[0], capacity), NEG, np.int64)
         wider[:, : matrix.shape[1]] = matrix
         return wider
 
-    return Lanes(
-        wide(lanes.latest), wide(lanes.carried), grown(lanes.lane_class, capacity, 0), grown(lanes.front, capacity, NEG),
-        grown(lanes.timer, capacity, POS),
-    )  # fmt: skip
+    return Lanes(wide(lanes.latest), wide(lanes.carried), grown(lanes.lane_class, capacity, 0))
 
 
 @kernel

@@ -92,8 +92,9 @@ class Broker(Server):
                 self._java("kafka.tools.StorageTool", arguments), capture_output=True, text=True, check=False
             )
             if formatted.returncode:
-                output = (formatted.stdout + formatted.stderr).strip().splitlines()
-                raise PlatformError("cannot format the broker's folder", folder=str(self.folder), hint=output[-1])
+                raise PlatformError(
+                    "cannot format the broker's folder", folder=str(self.folder), hint=_reason(formatted.stderr)
+                )
 
     def command(self) -> list[str]:
         return self._java("kafka.Kafka", [str(self.folder / "server.properties")], self.options)
@@ -169,6 +170,12 @@ class Broker(Server):
             "broker.heartbeat.interval.ms": 400 if single else 800,
             **self.properties,
         }
+
+
+def _reason(output: str) -> str:
+    """The line of a Java program's output that says what went wrong."""
+    lines = [line for line in output.splitlines() if line.strip() and not line.startswith("\tat ")]
+    return next((line for line in lines if "Exception" in line), lines[-1] if lines else "it says nothing")
 
 
 def new_cluster_id() -> str:

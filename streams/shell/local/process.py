@@ -15,6 +15,7 @@ False
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import subprocess
@@ -31,6 +32,7 @@ from streams.errors import PlatformError
 POLL_S = 0.02
 _PROC = Path("/proc")
 _children: dict[int, subprocess.Popen[bytes]] = {}  # ours to reap; a dead child stays visible until somebody asks
+_keeper: list[subprocess.Popen[bytes]] = []  # of the leash: at most one
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +165,16 @@ def _boot() -> str:
     return (_PROC / "sys/kernel/random/boot_id").read_text().strip()
 
 
+@atexit.register
+def _let_go() -> None:
+    """Give the leash its end now and not at some point of the shutdown; what is detached goes on."""
+    if _leash.cache_info().currsize:
+        _leash().close()
+        _keeper[0].wait()
+    for child in _children.values():
+        child.returncode = 0 if child.returncode is None else child.returncode  # else Popen warns that it goes on
+
+
 @cache
 def _leash() -> IO[bytes]:
     """The pipe to one small process that ends ours when we are gone: it sees the pipe close, however we ended."""
@@ -173,6 +185,6 @@ def _leash() -> IO[bytes]:
         cwd=Path(__file__).parents[3],  # so that it finds this package, installed or not
         start_new_session=True,
     )
-    _children[keeper.pid] = keeper
+    _keeper.append(keeper)
     assert keeper.stdin is not None
     return keeper.stdin

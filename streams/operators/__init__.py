@@ -1,0 +1,9 @@
+"""Operators: pure folds, one a file. ALL lists them; every law of operators runs over this list."""
+
+from streams.operators.counter_increments import CounterIncrements
+from streams.operators.in_context import InContext
+from streams.operators.order_join import OrderJoin
+from streams.operators.state_intervals import StateIntervals
+from streams.operators.window_statistics import WindowStatistics
+
+ALL = (WindowStatistics, StateIntervals, CounterIncrements, InContext, OrderJoin)

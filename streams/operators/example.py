@@ -1,0 +1,31 @@
+"""One asset with one signal, for the examples in docstrings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from streams.operators.slice import Names, Slice, plain_slice
+from streams.time.pending import empty_rows
+
+
+def example_slice(samples: Sequence[tuple[int, float | int | str]], until: int, since: int = 0, names: Names | None = None) -> Slice:
+    """GOOD samples (event time, value) of signal `temperature` of asset press-1; texts become codes, as states do.
+
+    >>> example_slice([(1, 2.0)], until=5).rows.time.tolist()
+    [1]
+    """
+    names = names or Names()
+    line = names.lines.encode(0, b"acme/hamburg/pressing/line-1")
+    lane = names.lanes.encode(line, b"press-1")
+    rows = empty_rows(len(samples))
+    rows.time[:], rows.signal[:] = [t for t, _ in samples], names.signals.encode(lane, b"temperature", b"Cel")
+    rows.offset[:] = np.arange(len(samples))
+    for n, (_, value) in enumerate(samples):
+        if isinstance(value, float):
+            rows.value[n : n + 1].view(np.float64)[0] = value
+        else:
+            rows.value[n] = names.texts.encode(0, value.encode()) if isinstance(value, str) else value
+    bounds = (np.array([n], np.int64) for n in (since, until))
+    return plain_slice(names, np.array([lane], np.int32), *bounds, np.array([0, len(samples)]), rows)
