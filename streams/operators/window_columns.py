@@ -9,16 +9,16 @@ from streams.kernel import I64, NEG, kernel
 from streams.operators.ordering import by_signal
 from streams.operators.slice import Columns
 from streams.operators.window_kernel import (
-    C_END, C_START, C_TIMES, E_LANE, E_SIGNAL, E_SPEC, E_SPENT, E_SPENT_END, E_TIME, E_TRIGGER, Cells, Emitted, Held, LaneSignals,
+    C_END, C_START, C_TIMES, E_LANE, E_SIGNAL, E_SPEC, E_SPENT, E_SPENT_END, E_START, E_TIME, E_TRIGGER, Cells, Emitted, Held, LaneSignals,
     Times, new_times,
 )  # fmt: skip
 
 
 def order_of(signals: Table, emitted: Emitted, size: I64) -> I64:
-    """Rows of each lane by (output time, records before timers, size, window, signal)."""
+    """Rows of each lane by (output time, records before timers, size, window, signal, start)."""
     ints = emitted.ints[: int(emitted.counts[0])]
     keys = (ints[:, E_SPEC], size[ints[:, E_SPEC]], ints[:, E_TRIGGER], ints[:, E_TIME], ints[:, E_LANE])
-    order = np.lexsort(keys)
+    order = np.lexsort((ints[:, E_START], *keys))
     differs = np.zeros(len(order), np.bool_)
     for key in keys:
         differs[1:] |= np.diff(key[order]) != 0

@@ -269,13 +269,13 @@ def _sample(
         by_lane.first[lane] = signal
     for spec in range(specs.shape[0]):
         size, hop, session = specs[spec, P_SIZE], specs[spec, P_HOP], specs[spec, P_SHAPE] == SESSION
+        for cell in range(signal * slots + specs[spec, P_FIRST], signal * slots + specs[spec, P_FIRST] + specs[spec, P_SLOTS]):
+            if cells.ints[cell, C_START] != NEG and cells.ints[cell, C_END] <= time:  # while the value held until now is known
+                _emit(cells, times, held, discrete, hold, out, cell, signal, spec, position, cells.ints[cell, C_END], BY_TIMER, session)
         start = time if session else time // hop * hop
         while start > time - size:
             slot = 0 if session else (start // hop) % specs[spec, P_SLOTS]
             cell, end = signal * slots + specs[spec, P_FIRST] + slot, start + size
-            if cells.ints[cell, C_START] != NEG and cells.ints[cell, C_END] <= time:
-                ended = cells.ints[cell, C_END]
-                _emit(cells, times, held, discrete, hold, out, cell, signal, spec, position, ended, BY_TIMER, session)
             if cells.ints[cell, C_START] == NEG:
                 _open(cells, cell, start, end, max(start, context_since), context)
             cells.ints[cell, C_END] = end  # a session is prolonged; of the others it is the same

@@ -84,7 +84,7 @@ def windows(
                 out |= statistics([row.value for row in inside if good(row)], len(inside), discrete)
                 out |= weighted(own, since, stop, hold, discrete)
                 out["evidence"] = sorted((row.input, row.offset, row.index) for row in inside)
-                found.append(((out["time"], 0 if cut else 1, spec.size_us, n, signal), out))
+                found.append(((out["time"], 0 if cut else 1, spec.size_us, n, signal, start), out))
     return [out for _, out in sorted(found, key=lambda x: x[0])]
 
 
@@ -142,12 +142,11 @@ def intervals(rows: Sequence[Row], changes: Sequence[Change], until: int) -> lis
             for start, stop in zip(edges, edges[1:], strict=False):
                 if start == stop or (stop == end and not closed):
                     continue
-                ends_it = stop == end
+                ends_it = stop == end and not any(t == stop for t, _ in changes)  # a change ranks before the sample
                 out = {"time": stop, "signal": signal, "value": first.value if good(first) else None, "start": start, "end": stop,
                        "entered": first.time, "context": context_at(changes, start)[1], "reason": first.extra,
                        "evidence": sorted({(first.input, first.offset, first.index)} | ({(r.input, r.offset, r.index) for r in runs[n + 1]} if ends_it else set()))}  # fmt: skip
-                by_change = not ends_it or any(t == stop for t, _ in changes)
-                position = -1 if by_change else rows.index(runs[n + 1][0])
+                position = rows.index(runs[n + 1][0]) if ends_it else -1
                 found.append(((stop, position, signal), out))
     return [out for _, out in sorted(found, key=lambda x: x[0])]
 

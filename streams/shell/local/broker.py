@@ -194,7 +194,10 @@ def cluster(
     properties: Mapping[str, object] | None = None,
     heap_mb: int = 384,
 ) -> Iterator[list[Broker]]:
-    """`count` brokers that are one cluster, all ready; ended at the end. Bootstrap servers: join theirs with commas."""
+    """`count` brokers that are one new cluster, all ready; killed at the end. Join their bootstrap servers with commas.
+
+    Killed, because the last ones could not end in good order: without a majority nobody takes over their partitions.
+    """
     require(count >= 1, "a cluster has at least one broker", count=count)
     ports = free_ports(2 * count)
     voters = ",".join(f"{node + 1}@{HOST}:{ports[2 * node + 1]}" for node in range(count))
@@ -217,7 +220,7 @@ def cluster(
         with ThreadPoolExecutor(count) as pool:
             list(pool.map(Broker.prepare, brokers))
         for broker in brokers:
-            running.callback(broker.stop)
+            running.callback(broker.kill9)
             broker.spawn()  # none is ready before the others are there to vote
         for broker in brokers:
             broker.wait_ready()

@@ -195,7 +195,7 @@ def _have_running(platform: Platform, before: Platform | None, servers: dict[Ser
                 services.append(service)
                 continue
             if service:
-                service.process.stop()  # deaf: it must give its port and its folder back
+                service.process.kill()  # deaf: it would not hear SIGTERM either, and must give port and folder back
             process = server.spawn()
             spawned.append(server)
             services.append(_service(server, bundle, process))

@@ -149,7 +149,17 @@ def _start_time(pid: int, *, ended: bool = False) -> str | None:
     except (FileNotFoundError, ProcessLookupError):
         return None
     fields = stat[stat.rindex(")") + 2 :].split()  # the name before it may hold blanks and brackets
-    return None if fields[0] in "ZX" and not ended else f"{_boot()}/{fields[19]}"
+    if fields[0] in "ZX" and not ended and not _other_threads(pid):
+        return None
+    return f"{_boot()}/{fields[19]}"
+
+
+def _other_threads(pid: int) -> bool:
+    """A killed JVM's first thread is gone before the others, and the port is not free before the last one is."""
+    try:
+        return len(list((_PROC / str(pid) / "task").iterdir())) > 1
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def _start_time_by_ps(pid: int, *, ended: bool) -> str | None:

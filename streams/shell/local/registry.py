@@ -77,7 +77,7 @@ class Registry(Server):
 
     def answers(self) -> bool:
         try:
-            status, _ = self._request("GET", "/subjects")
+            status, _ = self._request("GET", "/subjects", timeout_s=2.0)
         except (OSError, http.client.HTTPException):
             return False
         return status == 200
@@ -90,8 +90,10 @@ class Registry(Server):
             raise PlatformError("the registry does not take its compatibility", status=status, answer=body)
         return self
 
-    def _request(self, method: str, path: str, content: object = None) -> tuple[int, str]:
-        connection = http.client.HTTPConnection(HOST, self.port, timeout=10.0)
+    def _request(
+        self, method: str, path: str, content: object = None, *, timeout_s: float = 20.0
+    ) -> tuple[int, str]:
+        connection = http.client.HTTPConnection(HOST, self.port, timeout=timeout_s)
         try:
             body = None if content is None else json.dumps(content)
             connection.request(method, _PATH + path, body, {"Content-Type": _MEDIA_TYPE})
