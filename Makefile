@@ -28,7 +28,7 @@ $(PACKAGES):
 	$$python -c 'import ensurepip, venv' 2>/dev/null || { echo "$$python has no venv module: install it (on Debian and Ubuntu: apt install python3-venv)" >&2; exit 2; }; \
 	echo "making .venv with $$($$python -V), `grep -c '==' requirements.lock` packages as locked; this takes a minute or two"; \
 	$$python -m venv --clear .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements.lock
 	@touch $@
 
 $(PROJECT): $(PACKAGES)

@@ -53,31 +53,6 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
         yield started
 
 
-def test_what_was_acknowledged_survives_kill_9(broker: Broker) -> None:
-    create(broker.client(), "killed")
-    write(broker.client(), "killed", [b"before"])
-    address = broker.bootstrap_servers
-    broker.kill9()
-    assert not broker.alive
-    assert not broker.answers()
-    broker.start()
-    assert broker.answers()
-    assert broker.bootstrap_servers == address
-    write(broker.client(), "killed", [b"after"])
-    assert read(broker.client(), "killed", 2) == [b"before", b"after"]
-
-
-def test_another_object_goes_on_with_the_folder(broker: Broker) -> None:
-    """As a later `andon up` does; also on other ports, as a copied folder must."""
-    create(broker.client(), "handed-over")
-    write(broker.client(), "handed-over", [b"first owner"])
-    broker.stop()
-    with Broker(broker.folder, ports=(free_ports(2)[0], broker.controller_port)) as second:
-        assert second.cluster_id == broker.cluster_id
-        assert read(second.client(), "handed-over", 1) == [b"first owner"]
-    broker.start()
-
-
 def test_the_settings_that_we_rely_on_are_in_force(broker: Broker) -> None:
     admin = AdminClient({**broker.client(), **QUIET})
     [asked] = admin.describe_configs([ConfigResource(ResourceType.BROKER, "1")]).values()
@@ -114,6 +89,21 @@ def test_a_property_that_kafka_refuses_is_shown(tmp_path: Path) -> None:
 def test_a_folder_of_another_cluster_is_refused(broker: Broker) -> None:
     with pytest.raises(InvalidValue, match="belongs to another cluster"):
         Broker(broker.folder, cluster_id="A" * 22)
+
+
+def test_what_was_acknowledged_survives_kill_9(broker: Broker) -> None:
+    """Another object goes on with the folder, as a later `andon up` does; other ports would do as well."""
+    create(broker.client(), "killed")
+    write(broker.client(), "killed", [b"before"])
+    broker.kill9()
+    assert not broker.alive
+    assert not broker.answers()
+    with Broker(broker.folder, ports=(free_ports(1)[0], broker.controller_port)) as second:
+        assert second.answers()
+        assert second.cluster_id == broker.cluster_id
+        write(second.client(), "killed", [b"after"])
+        assert read(second.client(), "killed", 2) == [b"before", b"after"]
+    assert not second.alive
 
 
 def test_a_cluster_goes_on_without_one_of_its_brokers(tmp_path: Path) -> None:

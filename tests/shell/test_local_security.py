@@ -6,6 +6,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from confluent_kafka import KafkaException
@@ -44,48 +45,54 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
         yield Secured(certificates, *(broker.wait_ready() for broker in brokers))
 
 
-def reaches(settings: dict[str, str], *, timeout_s: float) -> bool:
-    """Does a client with these settings get an answer about the cluster?"""
-    client = AdminClient({**settings, "log_level": 0})
-    try:
-        client.list_topics(timeout=timeout_s)
-    except KafkaException:
-        return False
-    return True
+def refusal(settings: dict[str, str]) -> str:
+    """Connect: the name of the first error, or nothing if the cluster answers."""
+    errors: list[str] = []
+    client = AdminClient({**settings, "log_level": 0, "error_cb": lambda error: errors.append(error.name())})
+    for _ in range(200):
+        try:
+            client.list_topics(timeout=0.1)
+        except KafkaException:
+            client.poll(0)
+        else:
+            return ""
+        if errors:
+            return errors[0]
+    raise AssertionError("neither an answer nor an error in 20 s")
 
 
 def test_the_right_password_is_let_in(secured: Secured) -> None:
     for broker in (secured.scram_tls, secured.scram_plain):
-        assert reaches(broker.client(), timeout_s=20.0)
-        assert reaches(broker.client("reader"), timeout_s=20.0)
+        assert refusal(broker.client()) == ""
+        assert refusal(broker.client("reader")) == ""
 
 
 def test_a_wrong_password_is_refused(secured: Secured) -> None:
     for broker in (secured.scram_tls, secured.scram_plain):
-        assert not reaches(broker.client("reader", "guessed"), timeout_s=1.0)
+        assert refusal(broker.client("reader", "guessed")) == "_AUTHENTICATION"
 
 
 def test_a_client_without_encryption_is_refused(secured: Secured) -> None:
     for broker in (secured.tls, secured.scram_tls):
-        assert not reaches({"bootstrap.servers": broker.bootstrap_servers}, timeout_s=1.0)
+        assert refusal({"bootstrap.servers": broker.bootstrap_servers}) == "_TRANSPORT"
 
 
 def test_a_client_without_log_in_is_refused(secured: Secured) -> None:
-    anonymous = {"bootstrap.servers": secured.scram_plain.bootstrap_servers, "security.protocol": "PLAINTEXT"}
-    assert not reaches(anonymous, timeout_s=1.0)
+    assert refusal({"bootstrap.servers": secured.scram_plain.bootstrap_servers}) == "_TRANSPORT"
+    tls_only = {"security.protocol": "SSL", "ssl.ca.location": str(secured.certificates.ca)}
+    assert refusal({"bootstrap.servers": secured.scram_tls.bootstrap_servers, **tls_only}) == "_TRANSPORT"
 
 
 def test_a_certificate_of_the_authority_is_let_in_and_none_is_refused(secured: Secured) -> None:
-    assert reaches(secured.tls.client(), timeout_s=20.0)
-    without = {name: value for name, value in secured.tls.client().items() if "key" not in name and "cert" not in name}
-    assert not reaches(without, timeout_s=1.0)
+    settings = secured.tls.client()
+    assert refusal(settings) == ""
+    without = {name: settings[name] for name in ("bootstrap.servers", "security.protocol", "ssl.ca.location")}
+    assert refusal(without) in {"_SSL", "_TRANSPORT"}  # with TLS 1.3 the connection may close before the reason arrives
 
 
-def test_a_broker_of_another_authority_is_not_trusted(
-    secured: Secured, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    other = make_certificates(tmp_path_factory.mktemp("other"))
-    assert not reaches({**secured.scram_tls.client(), "ssl.ca.location": str(other.ca)}, timeout_s=1.0)
+def test_a_broker_of_another_authority_is_not_trusted(secured: Secured, tmp_path: Path) -> None:
+    other = make_certificates(tmp_path)
+    assert refusal({**secured.scram_tls.client(), "ssl.ca.location": str(other.ca)}) == "_SSL"
 
 
 def test_with_access_lists_only_the_admin_may_create_topics(secured: Secured) -> None:

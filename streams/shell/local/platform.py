@@ -113,7 +113,8 @@ def up(
         broker = Broker(folder / "kafka", ports=broker_ports, cluster_id=cluster_id, detached=detached)
         registry = Registry(folder / "registry", port=registry_port, kept=not ephemeral, detached=detached)
         platform = Platform(home, folder, ephemeral, cluster_id, broker.bootstrap_servers, registry.url, services=())
-        return _have_running(platform, before, {broker: bundles["kafka"], registry: bundles["registry"]})
+        # the registry takes longer: it starts while the broker's folder is formatted
+        return _have_running(platform, before, {registry: bundles["registry"], broker: bundles["kafka"]})
 
 
 def down(home: Path | None = None) -> tuple[str, ...]:
@@ -185,34 +186,39 @@ def _layout(folder: Path) -> tuple[tuple[int, int], int, str]:
 
 
 def _have_running(platform: Platform, before: Platform | None, servers: dict[Server, Bundle]) -> Started:
-    known = {service.name: service for service in before.services} if before else {}
-    services: list[Service] = []
-    spawned: list[Server] = []
+    services = _healthy(before.services if before else (), servers)
+    missing = [server for server in servers if server.name not in services]
+
+    def recorded() -> Platform:
+        now = replace(platform, services=tuple(services[name] for name in sorted(services)))
+        _write_state(now)
+        return now
+
     try:
-        for server, bundle in servers.items():
-            service = known.get(server.name)
-            if service and service.process.alive() and server.answers():
-                services.append(service)
-                continue
-            if service:
-                service.process.kill()  # deaf: it would not hear SIGTERM either, and must give port and folder back
-            process = server.spawn()
-            spawned.append(server)
-            services.append(_service(server, bundle, process))
-            # recorded before it is ready: from here on `down` can end it, whatever happens to us
-            _write_state(replace(platform, services=tuple(services)))
-        for server in spawned:
+        for server in missing:
+            services[server.name] = _service(server, servers[server], server.spawn())
+            recorded()  # before it is ready: from here on `down` can end it, whatever happens to us
+        for server in missing:
             server.wait_ready()
-    except BaseException:  # Ctrl-C too: a platform that never came up leaves nothing behind
-        for server in spawned:
+    except BaseException:  # Ctrl-C too: what never came up leaves nothing behind
+        for server in missing:
             server.kill9()
-        survivors = [service for service in services if service.process.alive()]
-        if survivors:
-            _write_state(replace(platform, services=tuple(survivors)))
+            services.pop(server.name, None)
+        if services:
+            recorded()
         else:
             _forget(platform)
         raise
-    return Started(replace(platform, services=tuple(services)), tuple(server.name for server in spawned))
+    return Started(recorded(), tuple(sorted(server.name for server in missing)))
+
+
+def _healthy(services: tuple[Service, ...], servers: dict[Server, Bundle]) -> dict[str, Service]:
+    """Those that answer, by name. A deaf one would not hear SIGTERM either: it is killed, for its port and folder."""
+    answering = {server.name for server in servers if server.answers()}
+    for service in services:
+        if service.name not in answering:
+            service.process.kill()
+    return {service.name: service for service in services if service.process.alive()}
 
 
 def _service(server: Server, bundle: Bundle, process: Process) -> Service:
