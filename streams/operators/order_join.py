@@ -49,6 +49,9 @@ class JoinSlice:
     low_us: int  # no lane, seen or not, will ever look further back
 
 
+FORGOTTEN = Segment(NEG, (OrderRef("", "", "", ""),), ())  # before what is still kept; equal to nothing, so that what follows keeps its start
+
+
 class Request(NamedTuple):
     """Results of a work center and everything below it, made over [since, until), are touched by a later record."""
 
@@ -285,7 +288,7 @@ class OrderJoin:
         for lane, timeline in state.timelines.items():
             keep = max((n for n, s in enumerate(timeline) if s.time_us <= state.low_us), default=0)
             if keep > 1:
-                state.timelines[lane] = [timeline[0], *timeline[keep:]]
+                state.timelines[lane] = [FORGOTTEN, *timeline[keep:]]
         state.entries = [self._entries(state, signature) for signature in state.signatures]
         state.table = None
         for lane, time_us in list(state.forced.items()):
