@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from confluent_kafka import Consumer, Message, Producer
+from confluent_kafka import Consumer, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
 
 from streams.errors import InvalidValue, PlatformError
@@ -39,8 +39,8 @@ def write(settings: dict[str, Any], topic: str, values: list[bytes]) -> None:
 
 
 def read(settings: dict[str, str], topic: str, count: int) -> list[bytes]:
-    consumer = Consumer({**settings, **QUIET, "group.id": f"{topic}-reader", "auto.offset.reset": "earliest"})
-    consumer.subscribe([topic])
+    consumer = Consumer({**settings, **QUIET, "group.id": "not joined"})
+    consumer.assign([TopicPartition(topic, 0, 0)])
     try:
         return [message.value() for message in consumer.consume(count, timeout=30.0)]
     finally:
@@ -107,7 +107,8 @@ def test_what_was_acknowledged_survives_kill_9(broker: Broker) -> None:
 
 
 def test_a_cluster_goes_on_without_one_of_its_brokers(tmp_path: Path) -> None:
-    with cluster(tmp_path, 3) as brokers:
+    quick = {"broker.session.timeout.ms": 2000, "broker.heartbeat.interval.ms": 400}  # to notice the loss
+    with cluster(tmp_path, 3, properties=quick) as brokers:
         settings = {"bootstrap.servers": ",".join(broker.bootstrap_servers for broker in brokers)}
         create(settings, "shared", copies=3)
         write(settings, "shared", [b"three"])

@@ -214,11 +214,11 @@ def _have_running(platform: Platform, before: Platform | None, servers: dict[Ser
 
 def _healthy(services: tuple[Service, ...], servers: dict[Server, Bundle]) -> dict[str, Service]:
     """Those that answer, by name. A deaf one would not hear SIGTERM either: it is killed, for its port and folder."""
-    answering = {server.name for server in servers if server.answers()}
-    for service in services:
-        if service.name not in answering:
-            service.process.kill()
-    return {service.name: service for service in services if service.process.alive()}
+    alive = {service.name: service for service in services if service.process.alive()}
+    for server in servers:
+        if server.name in alive and not server.answers():
+            alive.pop(server.name).process.kill()
+    return alive
 
 
 def _service(server: Server, bundle: Bundle, process: Process) -> Service:

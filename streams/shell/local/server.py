@@ -60,12 +60,12 @@ class Server(ABC):
     def spawn(self) -> Process:
         """Start the process and return at once."""
         require(not self.alive, f"this {self.name} runs already", pid=self.process and self.process.pid)
-        self.prepare()
         taken = [port for port in self.ports if not free(port)]
         if taken:
             raise PlatformError(
                 f"a port of the {self.name} is taken by another process", ports=taken, hint="end that process"
             )
+        self.prepare()
         if self.log.exists():
             self.log.replace(self.log.with_suffix(".previous.log"))  # the log holds this run; one earlier run is kept
         self.process = process.start(self.command(), log=self.log, folder=self.folder, detached=self.detached)
