@@ -17,9 +17,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from streams.columns.text import utf8
+from streams.errors import DataError
 from streams.kernel import I32, I64, U8, U64, grown, inner, kernel
 
 FULL = -2  # returned by `intern` when an array must be enlarged first
+NOT_TEXT = -3  # returned by `intern` for a new name that is not UTF-8
 
 
 class Table(NamedTuple):
@@ -66,7 +69,8 @@ def _copy(target: U8, at: int, source: U8, start: int, size: int) -> None:
 
 @inner
 def intern(table: Table, scope: int, buffer: U8, p0: int, n0: int, p1: int, n1: int, p2: int, n2: int) -> int:
-    """Code of (scope, three spans of buffer); a new one where it is new; FULL where there is no room for a new one."""
+    """Code of (scope, three spans of buffer); a new one where it is new; FULL where there is no room for a new one,
+    NOT_TEXT where a new one is not UTF-8."""
     h = _hash(scope, buffer, p0, n0, p1, n1, p2, n2)
     mask = table.slots.shape[0] - 1
     slot = np.int64(h & np.uint64(mask))
@@ -89,6 +93,8 @@ def intern(table: Table, scope: int, buffer: U8, p0: int, n0: int, p1: int, n1: 
             ):
                 return np.int64(code)
         slot = (slot + 1) & mask
+    if not (utf8(buffer, p0, n0) and utf8(buffer, p1, n1) and utf8(buffer, p2, n2)):
+        return NOT_TEXT
     code64, at = table.used[0], table.used[1]
     size = n0 + n1 + n2
     if 2 * (code64 + 1) > table.slots.shape[0] or code64 >= table.scope.shape[0] or at + size > table.arena.shape[0]:
@@ -104,6 +110,11 @@ def intern(table: Table, scope: int, buffer: U8, p0: int, n0: int, p1: int, n1: 
 
 
 @kernel
+def _encode(table: Table, scope: int, buffer: U8, p0: int, n0: int, p1: int, n1: int, p2: int, n2: int) -> int:
+    return intern(table, scope, buffer, p0, n0, p1, n1, p2, n2)
+
+
+@kernel
 def _rehash(slots: I32, hashes: U64, count: int) -> None:
     mask = slots.shape[0] - 1
     for code in range(count):
@@ -113,7 +124,7 @@ def _rehash(slots: I32, hashes: U64, count: int) -> None:
         slots[slot] = code
 
 
-@kernel
+@inner
 def compare(table: Table, a: int, b: int) -> int:
     """-1, 0, 1: the bytes of code a against those of b, string by string, each as unsigned bytes."""
     p, q = table.start[a], table.start[b]
@@ -161,9 +172,11 @@ class Dictionary:
     def encode(self, scope: int, first: bytes, second: bytes = b"", third: bytes = b"") -> int:
         buffer = np.frombuffer(first + second + third, np.uint8)
         spans = 0, len(first), len(first), len(second), len(first) + len(second), len(third)
-        while (code := intern(self.table, scope, buffer, *spans)) == FULL:
+        while (code := _encode(self.table, scope, buffer, *spans)) == FULL:
             self.enlarge(max(1, len(self)), len(buffer))
-        return code
+        if code == NOT_TEXT:
+            raise DataError("a name must be UTF-8", name=first + b" " + second + b" " + third)
+        return int(code)
 
     def decode(self, code: int) -> tuple[bytes, bytes, bytes]:
         a, b, c = (int(n) for n in self.table.lengths[3 * code : 3 * code + 3])

@@ -1,0 +1,271 @@
+"""Avro messages to columns, many at a time, without an object a message.
+
+Hostile bytes are expected: every read is checked against the message's end, counts against the bytes that are left, varints
+must be minimal, and a message must be consumed to its last byte. A message that fails leaves a reason code and no trace in the
+columns of others; fastavro would accept trailing bytes and over-long varints, and spend gigabytes on six bytes.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from streams.codec.plan import (
+    OP_ARRAY, OP_BOOLEAN, OP_BYTES, OP_DOUBLE, OP_ENUM, OP_FIXED, OP_FLOAT, OP_LONG, OP_LONG_TO_DOUBLE, OP_OPTION, OP_TEXT, Plan,
+)  # fmt: skip
+from streams.columns.text import utf8
+from streams.kernel import F64, I8, I32, I64, NEG, U8, inner, kernel
+
+# Why a message cannot be decoded; part of the contract of dq.dead-letter.v1
+REASONS = (
+    "ok", "truncated", "bad-varint", "bad-length", "bad-union", "bad-enum", "bad-boolean", "trailing-bytes", "not-utf8",
+)  # fmt: skip
+OK, TRUNCATED, BAD_VARINT, BAD_LENGTH, BAD_UNION, BAD_ENUM, BAD_BOOLEAN, TRAILING, NOT_UTF8 = range(9)
+
+
+class Decoded(NamedTuple):
+    """Columns of n messages. Items of arrays lie in three pools; array a of message m has count[a, m] from start[a, m] on."""
+
+    status: I8
+    ints: I64  # [column, message]
+    floats: F64
+    at: I64  # spans: position in the buffer
+    size: I32  # -1: null
+    start: I64  # [array, message]
+    count: I64
+    item_ints: I64
+    item_floats: F64
+    item_at: I64
+    item_size: I32
+
+
+@inner
+def _varint(buffer: U8, pos: int, end: int) -> tuple[int, int]:
+    """(zigzag-decoded value, position behind it), or a negative position: -TRUNCATED, -BAD_VARINT."""
+    raw, shift = np.uint64(0), 0
+    while True:
+        if pos >= end:
+            return 0, -TRUNCATED
+        byte = buffer[pos]
+        pos += 1
+        if shift == 63 and byte > 1:
+            return 0, -BAD_VARINT
+        raw |= np.uint64(byte & 127) << np.uint64(shift)
+        if byte < 128:
+            if byte == 0 and shift > 0:
+                return 0, -BAD_VARINT
+            break
+        shift += 7
+        if shift > 63:
+            return 0, -BAD_VARINT
+    return np.int64(raw >> np.uint64(1)) ^ -np.int64(raw & np.uint64(1)), pos
+
+
+@inner
+def _float64(buffer: U8, pos: int) -> np.int64:
+    """Bits of a little-endian double."""
+    raw = np.uint64(0)
+    for k in range(8):
+        raw |= np.uint64(buffer[pos + k]) << np.uint64(8 * k)
+    return np.int64(raw)
+
+
+@inner
+def _items(
+    buffer: U8, pos: int, end: int, op: int, array: int, m: int, out: Decoded, item_bits: I64, used: I64
+) -> int:  # fmt: skip
+    """Decode an array's blocks into the pools; position behind it or a negative reason."""
+    pool = 0 if op == OP_LONG else 1 if op in (OP_DOUBLE, OP_FLOAT) else 2
+    if array >= 0:
+        out.start[array, m], out.count[array, m] = used[pool], 0
+    while True:
+        count, pos = _varint(buffer, pos, end)
+        if pos < 0:
+            return pos
+        if count == 0:
+            return pos
+        if count < 0:
+            if count == NEG * 2:
+                return -BAD_LENGTH
+            count = -count
+            size, pos = _varint(buffer, pos, end)
+            if pos < 0:
+                return pos
+            if size < 0 or size > end - pos:
+                return -BAD_LENGTH
+        width = 8 if op == OP_DOUBLE else 4 if op == OP_FLOAT else 1
+        if count > (end - pos) // width:
+            return -TRUNCATED
+        for _ in range(count):
+            n = used[pool]
+            if op == OP_LONG:
+                value, pos = _varint(buffer, pos, end)
+                if pos < 0:
+                    return pos
+                if array >= 0:
+                    out.item_ints[n] = value
+            elif op == OP_DOUBLE:
+                if array >= 0:
+                    item_bits[n] = _float64(buffer, pos)
+                pos += 8
+            elif op == OP_FLOAT:
+                if array >= 0:
+                    out.item_floats[n] = _single(buffer, pos)
+                pos += 4
+            else:
+                size, pos = _varint(buffer, pos, end)
+                if pos < 0:
+                    return pos
+                if size < 0:
+                    return -BAD_LENGTH
+                if size > end - pos:
+                    return -TRUNCATED
+                if op == OP_TEXT and not utf8(buffer, pos, size):
+                    return -NOT_UTF8
+                if array >= 0:
+                    out.item_at[n], out.item_size[n] = pos, size
+                pos += size
+            if array >= 0:
+                used[pool] += 1
+        if array >= 0:
+            out.count[array, m] += count
+
+
+@inner
+def _single(buffer: U8, pos: int) -> float:
+    """A 32-bit float, exactly, from its parts."""
+    raw = np.int64(0)
+    for k in range(4):
+        raw |= np.int64(buffer[pos + k]) << np.int64(8 * k)
+    sign = -1.0 if raw >> 31 else 1.0
+    exponent, fraction = (raw >> 23) & 255, raw & 0x7FFFFF
+    if exponent == 255:
+        return np.nan if fraction else sign * np.inf
+    value = np.float64(fraction) if exponent == 0 else np.float64(fraction | 0x800000)
+    shift = (1 if exponent == 0 else exponent) - 150
+    while shift > 0:
+        value *= 2.0
+        shift -= 1
+    while shift < 0:
+        value *= 0.5
+        shift += 1
+    return sign * value
+
+
+@inner
+def _message(
+    buffer: U8, pos: int, end: int, program: I64, maps: I64, m: int, out: Decoded, bits: I64, item_bits: I64, used: I64
+) -> int:  # fmt: skip
+    """Run the program over one message: OK or a reason."""
+    step, steps = 0, program.shape[0]
+    while step < steps:
+        op, column, argument, other = program[step, 0], program[step, 1], program[step, 2], program[step, 3]
+        step += 1
+        if op == OP_LONG or op == OP_LONG_TO_DOUBLE or op == OP_ENUM or op == OP_OPTION or op == OP_BYTES or op == OP_TEXT:
+            value, pos = _varint(buffer, pos, end)
+            if pos < 0:
+                return -pos
+            if op == OP_LONG:
+                if argument and (value < -(1 << 31) or value >= 1 << 31):
+                    return BAD_VARINT
+                if column >= 0:
+                    out.ints[column, m] = value
+            elif op == OP_BYTES or op == OP_TEXT:
+                if value < 0:
+                    return BAD_LENGTH
+                if value > end - pos:
+                    return TRUNCATED
+                if op == OP_TEXT and not utf8(buffer, pos, value):
+                    return NOT_UTF8
+                if column >= 0:
+                    out.at[column, m], out.size[column, m] = pos, value
+                pos += value
+            elif op == OP_ENUM:
+                if value < 0 or value >= other:
+                    return BAD_ENUM
+                if column >= 0:
+                    if maps[argument + value] < 0:
+                        return BAD_ENUM
+                    out.ints[column, m] = maps[argument + value]
+            elif op == OP_OPTION:
+                if value != 0 and value != 1:
+                    return BAD_UNION
+                if value == argument:
+                    step += other
+                    if column >= 0:
+                        if column % 3 == 0:
+                            out.ints[column // 3, m] = NEG
+                        elif column % 3 == 1:
+                            out.floats[column // 3, m] = np.nan
+                        else:
+                            out.size[column // 3, m] = -1
+            else:
+                out.floats[column, m] = np.float64(value)
+        elif op == OP_DOUBLE:
+            if end - pos < 8:
+                return TRUNCATED
+            if column >= 0:
+                bits[column * out.ints.shape[1] + m] = _float64(buffer, pos)
+            pos += 8
+        elif op == OP_ARRAY:
+            pos = _items(buffer, pos, end, argument, column, m, out, item_bits, used)
+            if pos < 0:
+                return -pos
+        elif op == OP_BOOLEAN:
+            if pos >= end:
+                return TRUNCATED
+            if buffer[pos] > 1:
+                return BAD_BOOLEAN
+            if column >= 0:
+                out.ints[column, m] = buffer[pos]
+            pos += 1
+        elif op == OP_FLOAT:
+            if end - pos < 4:
+                return TRUNCATED
+            if column >= 0:
+                out.floats[column, m] = _single(buffer, pos)
+            pos += 4
+        elif op == OP_FIXED:
+            if end - pos < argument:
+                return TRUNCATED
+            if column >= 0:
+                out.at[column, m], out.size[column, m] = pos, argument
+            pos += argument
+    return OK if pos == end else TRAILING
+
+
+@kernel
+def _decode(
+    buffer: U8, which: I64, at: I64, size: I64, program: I64, maps: I64, out: Decoded, bits: I64, item_bits: I64, used: I64
+) -> None:  # fmt: skip
+    for k in range(which.shape[0]):
+        m = which[k]
+        before = (used[0], used[1], used[2])
+        status = _message(buffer, at[m], at[m] + size[m], program, maps, m, out, bits, item_bits, used)
+        out.status[m] = status
+        if status != OK:
+            used[0], used[1], used[2] = before
+
+
+def decode(buffer: U8, at: I64, size: I64, plans: list[tuple[I64, Plan]]) -> Decoded:
+    """Columns of messages at[m] .. at[m] + size[m] of the buffer. plans: (message numbers, their plan); every plan was made
+    for the same wanted columns. Messages in no plan keep their status OK and defaults: the caller knows them."""
+    plan, n = plans[0][1], len(at)
+    total = int(size.clip(min=0).sum()) + 1
+    has = {c.kind for c in plan.arrays}
+    out = Decoded(
+        np.zeros(n, np.int8), np.empty((len(plan.ints), n), np.int64), np.empty((len(plan.floats), n)),
+        np.zeros((len(plan.spans), n), np.int64), np.zeros((len(plan.spans), n), np.int32), np.zeros((len(plan.arrays), n), np.int64),
+        np.zeros((len(plan.arrays), n), np.int64), np.empty(total if "ints" in has else 1, np.int64),
+        np.empty(total // 4 + 1 if "floats" in has else 1), np.empty(total if "spans" in has else 1, np.int64),
+        np.empty(total if "spans" in has else 1, np.int32),
+    )  # fmt: skip
+    for column, wanted in zip(out.ints, plan.ints, strict=True):
+        column[:] = int(wanted.default)
+    for floats, wanted in zip(out.floats, plan.floats, strict=True):
+        floats[:] = wanted.default
+    used, bits, item_bits = np.zeros(3, np.int64), out.floats.reshape(-1).view(np.int64), out.item_floats.view(np.int64)
+    for which, one in plans:
+        _decode(buffer, which, at, size, one.program, one.maps, out, bits, item_bits, used)
+    return out

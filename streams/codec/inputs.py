@@ -1,0 +1,74 @@
+"""What the gate and the operators want of each raw contract, and how its decoded columns give it.
+
+Every contract has the same head (kind, source, boot, sequence, through_us, lanes). The body of a one-sample contract is an
+asset, a name, a time, a value and a quality; a telemetry message holds many samples over a small table of signals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from streams.codec.plan import Column
+
+InputKind = Literal["sample", "telemetry", "state", "count", "measurement", "order"]
+KINDS: Final = ("DATA", "BLANK", "HEARTBEAT", "CLAIM")
+QUALITIES: Final = ("GOOD", "UNCERTAIN", "BAD")
+
+# positions of the columns that every contract has
+KIND, BOOT, SEQUENCE, THROUGH, TIME, QUALITY, MODE = range(7)  # ints
+SOURCE, ASSET, TAG, UNIT, TEXT, REASON = range(6)  # spans
+LANES, ASSETS, TAGS, UNITS, SIGNALS, TIMES, VALUES, QUALITIES_OF = range(8)  # arrays
+
+VALUE_FLOAT, VALUE_TEXT, VALUE_INT, VALUE_NONE = range(4)  # what a row's value holds
+EXTRA_NONE, EXTRA_TEXT, EXTRA_COUNTER, EXTRA_BLOB = range(4)  # what a row's extra holds: nothing, a text, a device, the message
+
+
+@dataclass(frozen=True, slots=True)
+class InputShape:
+    """How the columns of a contract are to be read. blob: rows keep their whole message for a later step."""
+
+    columns: tuple[Column, ...]
+    value: int
+    extra: int
+    named: bool  # has a tag; an order has none, and its asset may be the line itself
+
+    @property
+    def blob(self) -> bool:
+        return self.extra == EXTRA_BLOB
+
+
+def _shape(spans: Mapping[str, str], value: int, extra: int, *, named: bool = True) -> InputShape:
+    """spans: column wanted -> field of the contract, for ASSET, TAG, UNIT, TEXT, REASON."""
+    ints = [
+        Column("kind", "int", symbols=KINDS), Column("boot", "int"), Column("sequence", "int", default=-(1 << 62)),
+        Column("through_us", "int", default=-(1 << 62)), Column("event_time_us", "int"),
+        Column("quality", "int", symbols=QUALITIES), Column("mode", "int", symbols=("TOTAL", "INCREMENT")),
+    ]  # fmt: skip
+    names = [spans.get(name, f"(no {name})") for name in ("asset", "tag", "unit", "text", "reason")]
+    texts = [Column("source", "span"), *(Column(name, "span") for name in names)]
+    floats = [Column("value", "float", default=float("nan"))] if value == VALUE_FLOAT else []
+    if value == VALUE_INT:
+        ints.append(Column("value", "int", default=-(1 << 62)))
+    checked = [Column(n, "span", text=True) for n in ("product", "serial", "subgroup", "gauge", "order", "operation") if extra == EXTRA_BLOB]
+    arrays = [Column("lanes", "spans"), *([] if named else [Column("split_into", "spans", text=True)])]
+    return InputShape((*ints, *floats, *texts, *checked, *arrays), value, extra, named)
+
+
+SHAPES: Final[Mapping[InputKind, InputShape]] = {
+    "sample": _shape({"asset": "asset", "tag": "tag", "unit": "unit"}, VALUE_FLOAT, EXTRA_NONE),
+    "state": _shape({"asset": "asset", "tag": "tag", "text": "value", "reason": "reason"}, VALUE_TEXT, EXTRA_TEXT),
+    "count": _shape({"asset": "asset", "tag": "tag", "reason": "device"}, VALUE_INT, EXTRA_COUNTER),
+    "measurement": _shape({"asset": "asset", "tag": "characteristic", "unit": "unit"}, VALUE_FLOAT, EXTRA_BLOB),
+    "order": _shape({"asset": "work_center"}, VALUE_NONE, EXTRA_BLOB, named=False),
+    "telemetry": InputShape(
+        (
+            Column("kind", "int", symbols=KINDS), Column("boot", "int"), Column("sequence", "int", default=-(1 << 62)),
+            Column("through_us", "int", default=-(1 << 62)), Column("base_time_us", "int"), Column("source", "span"),
+            Column("lanes", "spans"), Column("assets", "spans"), Column("tags", "spans"), Column("units", "spans"),
+            Column("signals", "ints"), Column("times_us", "ints"), Column("values", "floats"), Column("qualities", "ints"),
+        ),
+        VALUE_FLOAT, EXTRA_NONE, True,
+    ),
+}  # fmt: skip

@@ -1,0 +1,119 @@
+"""Reads the records of one input: framed Avro in, columns for the gate and the operators out.
+
+>>> import json, struct
+>>> schema = json.load(open("schemas/ot.sample.v1.avsc"))
+>>> reader = Reader("sample", {7: schema}.get)
+>>> read = reader.read(log_of([(0, 5, b"acme/hamburg/pressing/line-1", b"garbage", b"")]), Names())
+>>> REASONS[read.reason[0]], len(read.samples.lane)
+('bad-frame', 0)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from streams.codec import rows
+from streams.codec.decode import OK, Decoded, decode
+from streams.codec.inputs import ASSETS, SHAPES, InputKind
+from streams.codec.log import Log, log_of
+from streams.codec.plan import Plan, compile_plan
+from streams.codec.reasons import REASONS, SCHEMA_REFUSED, UNKNOWN_SCHEMA
+from streams.columns.dictionary import Dictionary
+from streams.errors import SchemaError
+from streams.kernel import I16, I32, I64
+from streams.operators.slice import Names
+from streams.time.gate import UNNUMBERED, Messages, Samples
+from streams.time.pending import Content
+
+__all__ = ["REASONS", "Names", "Read", "Reader", "log_of"]
+
+Schema = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A part of a log as columns. reason: of each message, 0 where it was decoded; line: code of its line or -1."""
+
+    log: Log
+    messages: Messages
+    samples: Samples
+    content: Content
+    reason: I16
+    schema_id: I64
+    line: I32
+
+
+class Reader:
+    """Reads one kind of input. `writer`: the schema of an id, None where the registry does not know it; may raise
+    PlatformError where the registry cannot be asked: that is no fault of the message."""
+
+    def __init__(self, kind: InputKind, writer: Callable[[int], Schema | None]) -> None:
+        self.kind, self.shape, self._writer = kind, SHAPES[kind], writer
+        self._plans: dict[int, Plan | int] = {}
+        self._any = compile_plan({"type": "record", "name": "Nothing", "fields": []}, self.shape.columns)
+
+    def _plan(self, schema_id: int) -> Plan | int:
+        """The plan of a schema id, or the reason why there is none. An unknown id is asked for again next time."""
+        if schema_id not in self._plans:
+            writer = self._writer(schema_id)
+            if writer is None:
+                return UNKNOWN_SCHEMA
+            try:
+                self._plans[schema_id] = compile_plan(writer, self.shape.columns)
+            except SchemaError:
+                self._plans[schema_id] = SCHEMA_REFUSED
+        return self._plans[schema_id]
+
+    def read(self, log: Log, names: Names) -> Read:
+        """Decode every record; names met for the first time enter the dictionaries."""
+        n = len(log.offset)
+        schema_id, reason = np.empty(n, np.int64), np.empty(n, np.int16)
+        rows.frames(log, schema_id, reason)
+        plans: list[tuple[I64, Plan]] = []
+        for one in np.unique(schema_id[schema_id >= 0]).tolist():
+            plan, which = self._plan(one), np.flatnonzero(schema_id == one)
+            if isinstance(plan, int):
+                reason[which] = plan
+            else:
+                plans.append((which, plan))
+        decoded = decode(log.buffer, log.value_at + 5, log.value_size.astype(np.int64) - 5, plans or [(np.zeros(0, np.int64), self._any)])
+        reason[reason == OK] = decoded.status[reason == OK]
+        out = self._rows(log, decoded, reason, names)
+        count, beats = int(out.row[-1]), int(out.beat[-1])
+        messages = Messages(log.append, out.kind, out.source, out.first, out.through, out.row, out.beat, out.beats[:beats])
+        samples = Samples(out.lane[:count], out.time[:count], out.fingerprint[:count], out.identity[:count])
+        content = Content(out.signal[:count], out.value[:count], out.extra[:count], out.quality[:count])
+        return Read(log, messages, samples, content, reason, schema_id, out.line)
+
+    def _rows(self, log: Log, decoded: Decoded, reason: I16, names: Names) -> rows.Out:
+        n, packed = len(log.offset), self.kind == "telemetry"
+        most = int(decoded.count[4].sum()) if packed else n
+        unnumbered = bool((decoded.ints[2] == UNNUMBERED).any())
+        out = rows.Out(
+            reason, np.empty(n, np.int8), np.empty(n, np.int32), np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.int32),
+            np.zeros(n + 1, np.int64), np.zeros(n + 1, np.int64), np.empty(len(decoded.item_at), np.int32), np.empty(most, np.int32),
+            np.empty(most, np.int64), np.empty(most, np.uint64), np.empty((most if unnumbered else 0, 2), np.uint64),
+            np.empty(most, np.int32), np.empty(most, np.int64), np.empty(most, np.int64), np.empty(most, np.int8),
+        )  # fmt: skip
+        plain = np.empty(16 + int(decoded.size[0].max(initial=0)), np.uint8)
+        plain[:16] = 97
+        codes = np.empty(int(decoded.count[ASSETS].max(initial=0)) if packed else 0, np.int32)
+        start, full = 0, 0
+        while True:
+            tables = rows.Tables(*(d.table for d in _dictionaries(names)))
+            if packed:
+                start, full = rows.packed_rows(tables, log, decoded, codes, decoded.item_floats.view(np.int64), plain, out, start)
+            else:
+                shape, bits = self.shape, decoded.floats.reshape(-1).view(np.int64)
+                start, full = rows.single_rows(tables, log, decoded, shape.value, shape.extra, shape.named, bits, plain, out, start)
+            if full < 0:
+                return out
+            _dictionaries(names)[full].enlarge(max(64, len(_dictionaries(names)[full])), int(log.value_size[start]) + int(log.key_size[start]))
+
+
+def _dictionaries(names: Names) -> tuple[Dictionary, ...]:
+    return names.lines, names.lanes, names.signals, names.sources, names.texts

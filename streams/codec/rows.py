@@ -1,0 +1,309 @@
+"""Decoded columns to the columns of the gate and of the operators: names become codes, content is checked.
+
+A message whose content breaks its contract is dead as a whole, with a reason; it still moves append time.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from streams.codec import inputs as i
+from streams.codec import reasons as r
+from streams.codec.decode import NOT_UTF8, OK, Decoded
+from streams.codec.log import Log
+from streams.codec.murmur import hash128
+from streams.columns.dictionary import FULL, NOT_TEXT, Table, intern
+from streams.kernel import I8, I16, I32, I64, NEG, U8, U64, inner, kernel
+from streams.time.gate import CLAIM, DATA, DEAD, HEARTBEAT, UNNUMBERED
+
+FARTHEST = 1 << 60  # microseconds from 1970 that an event time may be away: 36,500 years
+MAX_PATH = 4
+
+_LINES, _LANES, _SIGNALS, _SOURCES, _TEXTS = range(5)  # which dictionary is full
+
+
+class Tables(NamedTuple):
+    lines: Table
+    lanes: Table
+    signals: Table
+    sources: Table
+    texts: Table
+
+
+class Out(NamedTuple):
+    """Columns under construction: messages, heartbeat lanes, rows."""
+
+    reason: I16
+    kind: I8
+    source: I32
+    first: I64
+    through: I64
+    line: I32
+    row: I64  # [n + 1]
+    beat: I64  # [n + 1]
+    beats: I32
+    lane: I32
+    time: I64
+    fingerprint: U64
+    identity: U64  # [row, 2]
+    signal: I32
+    value: I64
+    extra: I64
+    quality: I8
+
+
+@inner
+def _mixed(h: np.uint64, x: np.uint64) -> np.uint64:
+    h = (h ^ x) * np.uint64(0x9E3779B97F4A7C15)
+    return h ^ (h >> np.uint64(29))
+
+
+@inner
+def _line_path(buffer: U8, at: int, size: int) -> bool:
+    """Four parts, none empty."""
+    parts, length = 1, 0
+    for k in range(size):
+        if buffer[at + k] == 47:
+            if length == 0:
+                return False
+            parts, length = parts + 1, 0
+        else:
+            length += 1
+    return parts == MAX_PATH and length > 0
+
+
+@inner
+def _line(t: Tables, log: Log, out: Out, m: int) -> int:
+    """Code of the message's line, or a negative reason, or FULL - 1000. The key of the message before is tried first."""
+    if log.key_size[m] <= 0:
+        return -r.NO_KEY
+    at, size = log.key_at[m], log.key_size[m]
+    if m > 0 and out.line[m - 1] >= 0 and log.key_size[m - 1] == size:
+        same = True
+        for k in range(size):
+            same = same and log.buffer[at + k] == log.buffer[log.key_at[m - 1] + k]
+        if same:
+            return np.int64(out.line[m - 1])
+    if not _line_path(log.buffer, at, size):
+        return -r.BAD_KEY
+    code = intern(t.lines, 0, log.buffer, at, size, 0, 0, 0, 0)
+    return -NOT_UTF8 if code == NOT_TEXT else code - 1000 if code == FULL else code
+
+
+@inner
+def _head(t: Tables, log: Log, d: Decoded, plain: U8, out: Out, m: int, samples: int) -> int:
+    """Fill the message's columns; OK, a reason, or -(dictionary + 1) where one is full. `plain`: ten bytes of room."""
+    out.kind[m], out.source[m], out.first[m], out.through[m], out.line[m] = DEAD, 0, UNNUMBERED, NEG, -1
+    out.row[m + 1], out.beat[m + 1] = out.row[m], out.beat[m]
+    if out.reason[m] != OK:
+        return np.int64(out.reason[m])
+    kind, sequence, through = d.ints[i.KIND, m], d.ints[i.SEQUENCE, m], d.ints[i.THROUGH, m]
+    line = _line(t, log, out, m)
+    if line < 0:
+        return -(_LINES + 1) if line == FULL - 1000 else -line
+    out.line[m] = line
+    if kind == CLAIM or kind == HEARTBEAT:
+        if through == NEG:
+            return r.NO_THROUGH
+        if through < -FARTHEST or through > FARTHEST:
+            return r.BAD_TIME
+        out.through[m] = through
+    if kind == HEARTBEAT:
+        n = out.beat[m]
+        for k in range(d.start[i.LANES, m], d.start[i.LANES, m] + d.count[i.LANES, m]):
+            lane = intern(t.lanes, line, log.buffer, d.item_at[k], d.item_size[k], 0, 0, 0, 0)
+            if lane == FULL:
+                return -(_LANES + 1)
+            if lane == NOT_TEXT:
+                return NOT_UTF8
+            out.beats[n] = lane
+            n += 1
+        out.beat[m + 1] = n
+    if kind == DATA:
+        if sequence != UNNUMBERED and (sequence < 0 or sequence > FARTHEST - samples):
+            return r.BAD_SEQUENCE
+        if sequence != UNNUMBERED and d.size[i.SOURCE, m] == 0:
+            return r.NO_SOURCE
+        boot = np.uint64(d.ints[i.BOOT, m]) ^ (np.uint64(1) << np.uint64(63))
+        size = d.size[i.SOURCE, m]
+        for k in range(8):  # the boot as text that sorts like the number: 16 letters, so that every name is UTF-8
+            byte = (boot >> np.uint64(8 * (7 - k))) & np.uint64(255)
+            plain[2 * k], plain[2 * k + 1] = 97 + (byte >> np.uint64(4)), 97 + (byte & np.uint64(15))
+        code = _source(t.sources, log.buffer, d.at[i.SOURCE, m], size, plain)
+        if code == FULL:
+            return -(_SOURCES + 1)
+        if code == NOT_TEXT:
+            return NOT_UTF8
+        out.source[m], out.first[m] = code, sequence
+    out.kind[m] = kind
+    return OK
+
+
+@inner
+def _source(sources: Table, buffer: U8, at: int, size: int, plain: U8) -> int:
+    """Code of (source, boot). The boot's text lies in another array than the source: both are put behind each other."""
+    for k in range(size):
+        plain[16 + k] = buffer[at + k]
+    return intern(sources, 0, plain, 16, size, 0, 16, 0, 0)
+
+
+@inner
+def _content_hash(log: Log, m: int, out: Out, row: int, numbered: bool) -> None:
+    """Fingerprint and identity of a one-sample message: of its bytes behind the frame."""
+    a, b = hash128(log.buffer, log.value_at[m] + 5, log.value_size[m] - 5)
+    out.fingerprint[row] = a
+    if not numbered:
+        out.identity[row, 0], out.identity[row, 1] = _mixed(a, np.uint64(out.line[m] + 1)), b
+
+
+@inner
+def _single(t: Tables, log: Log, d: Decoded, value_kind: int, extra_kind: int, named: bool, bits: I64, out: Out, m: int) -> int:
+    """The one row of a DATA message; OK, a reason, or -(dictionary + 1)."""
+    n, line, time, quality = out.row[m], out.line[m], d.ints[i.TIME, m], d.ints[i.QUALITY, m]
+    if time < -FARTHEST or time > FARTHEST:
+        return r.BAD_TIME
+    if named and d.size[i.ASSET, m] == 0:
+        return r.NO_ASSET
+    if named and d.size[i.TAG, m] == 0:
+        return r.NO_TAG
+    lane = intern(t.lanes, line, log.buffer, d.at[i.ASSET, m], d.size[i.ASSET, m], 0, 0, 0, 0)
+    if lane < 0:
+        return -(_LANES + 1) if lane == FULL else NOT_UTF8
+    signal = np.int64(-1)
+    if named:
+        signal = intern(t.signals, lane, log.buffer, d.at[i.TAG, m], d.size[i.TAG, m], d.at[i.UNIT, m], d.size[i.UNIT, m], 0, 0)
+        if signal < 0:
+            return -(_SIGNALS + 1) if signal == FULL else NOT_UTF8
+    value, extra = np.int64(0), np.int64(0)
+    if value_kind == i.VALUE_FLOAT:
+        value = bits[m]
+    elif value_kind == i.VALUE_INT:
+        value = d.ints[i.MODE + 1, m]
+    elif value_kind == i.VALUE_TEXT:
+        value = np.int64(-1)
+        if d.size[i.TEXT, m] >= 0:
+            value = intern(t.texts, 0, log.buffer, d.at[i.TEXT, m], d.size[i.TEXT, m], 0, 0, 0, 0)
+            if value < 0:
+                return -(_TEXTS + 1) if value == FULL else NOT_UTF8
+    if extra_kind == i.EXTRA_TEXT or extra_kind == i.EXTRA_COUNTER:
+        extra = intern(t.texts, 0, log.buffer, d.at[i.REASON, m], d.size[i.REASON, m], 0, 0, 0, 0)
+        if extra < 0:
+            return -(_TEXTS + 1) if extra == FULL else NOT_UTF8
+        if extra_kind == i.EXTRA_COUNTER:
+            extra |= d.ints[i.MODE, m] << 32
+    out.lane[n], out.time[n], out.signal[n], out.value[n], out.extra[n], out.quality[n] = lane, time, signal, value, extra, quality
+    _content_hash(log, m, out, n, out.first[m] != UNNUMBERED)
+    out.row[m + 1] = n + 1
+    return OK
+
+
+@kernel
+def single_rows(
+    t: Tables, log: Log, d: Decoded, value_kind: int, extra_kind: int, named: bool, bits: I64, plain: U8, out: Out, start: int
+) -> tuple[int, int]:
+    """Messages of a one-sample contract from `start` on. Stops at a message for which a dictionary is full: (it, which)."""
+    for m in range(start, log.offset.shape[0]):
+        status = _head(t, log, d, plain, out, m, 1)
+        if status == OK and out.kind[m] == DATA:
+            status = _single(t, log, d, value_kind, extra_kind, named, bits, out, m)
+        if status < 0:
+            return m, -status - 1
+        if status != OK:
+            out.reason[m], out.kind[m], out.row[m + 1], out.beat[m + 1] = status, DEAD, out.row[m], out.beat[m]
+    return log.offset.shape[0], -1
+
+
+@inner
+def _signal_table(t: Tables, log: Log, d: Decoded, line: int, m: int, codes: I32) -> int:
+    """Codes of the message's signals; OK, a reason, or -(dictionary + 1)."""
+    count = d.count[i.ASSETS, m]
+    if d.count[i.TAGS, m] != count or d.count[i.UNITS, m] != count:
+        return r.ARRAYS_DIFFER
+    for k in range(count):
+        a, g, u = d.start[i.ASSETS, m] + k, d.start[i.TAGS, m] + k, d.start[i.UNITS, m] + k
+        if d.item_size[a] == 0:
+            return r.NO_ASSET
+        if d.item_size[g] == 0:
+            return r.NO_TAG
+        lane = intern(t.lanes, line, log.buffer, d.item_at[a], d.item_size[a], 0, 0, 0, 0)
+        if lane < 0:
+            return -(_LANES + 1) if lane == FULL else NOT_UTF8
+        signal = intern(t.signals, lane, log.buffer, d.item_at[g], d.item_size[g], d.item_at[u], d.item_size[u], 0, 0)
+        if signal < 0:
+            return -(_SIGNALS + 1) if signal == FULL else NOT_UTF8
+        codes[k] = signal
+    return OK
+
+
+@inner
+def _packed(t: Tables, log: Log, d: Decoded, codes: I32, bits: I64, out: Out, m: int) -> int:
+    """Rows of a telemetry message; OK, a reason, or -(dictionary + 1)."""
+    status = _signal_table(t, log, d, out.line[m], m, codes)
+    if status != OK:
+        return status
+    count, table, base = d.count[i.SIGNALS, m], d.count[i.ASSETS, m], d.ints[i.TIME, m]
+    qualities = d.count[i.QUALITIES_OF, m]
+    if d.count[i.TIMES, m] != count or d.count[i.VALUES, m] != count or (qualities != 0 and qualities != count):
+        return r.ARRAYS_DIFFER
+    if base < -FARTHEST or base > FARTHEST:
+        return r.BAD_TIME
+    n, numbered = out.row[m], out.first[m] != UNNUMBERED
+    for k in range(count):
+        which, delta = d.item_ints[d.start[i.SIGNALS, m] + k], d.item_ints[d.start[i.TIMES, m] + k]
+        quality = d.item_ints[d.start[i.QUALITIES_OF, m] + k] if qualities else 0
+        if which < 0 or which >= table:
+            return r.BAD_INDEX
+        if delta < -FARTHEST or delta > FARTHEST or base + delta < -FARTHEST or base + delta > FARTHEST:
+            return r.BAD_TIME
+        if quality < 0 or quality > 2:
+            return r.BAD_QUALITY
+        signal, value, time = codes[which], bits[d.start[i.VALUES, m] + k], base + delta
+        out.lane[n], out.signal[n], out.time[n], out.value[n] = t.signals.scope[signal], signal, time, value
+        out.extra[n], out.quality[n] = 0, quality
+        h = _mixed(_mixed(t.signals.hashes[signal], np.uint64(time)), np.uint64(value) ^ np.uint64(quality))
+        out.fingerprint[n] = h
+        if not numbered:
+            other = _mixed(np.uint64(out.source[m]) + np.uint64(0x5BF0), _mixed(np.uint64(value), np.uint64(time) ^ h))
+            out.identity[n, 0], out.identity[n, 1] = _mixed(h, np.uint64(out.source[m])), other
+        n += 1
+    out.row[m + 1] = n
+    return OK
+
+
+@kernel
+def packed_rows(
+    t: Tables, log: Log, d: Decoded, codes: I32, bits: I64, plain: U8, out: Out, start: int
+) -> tuple[int, int]:
+    """Telemetry messages from `start` on; as `single_rows`."""
+    for m in range(start, log.offset.shape[0]):
+        status = _head(t, log, d, plain, out, m, np.int64(d.count[i.SIGNALS, m]) if out.reason[m] == OK else 0)
+        if status == OK and out.kind[m] == DATA:
+            status = _packed(t, log, d, codes, bits, out, m)
+        if status < 0:
+            return m, -status - 1
+        if status != OK:
+            out.reason[m], out.kind[m], out.row[m + 1], out.beat[m + 1] = status, DEAD, out.row[m], out.beat[m]
+    return log.offset.shape[0], -1
+
+
+@kernel
+def frames(log: Log, schema_id: I64, reason: I16) -> None:
+    """Schema id of each value, or why it has none."""
+    for m in range(log.offset.shape[0]):
+        at, size = log.value_at[m], log.value_size[m]
+        schema_id[m], reason[m] = -1, OK
+        if log.append[m] == NEG:
+            reason[m] = r.NO_APPEND_TIME
+        elif size < 0:
+            reason[m] = r.NO_VALUE
+        elif size < 5 or log.buffer[at] != 0:
+            reason[m] = r.BAD_FRAME
+        else:
+            number = np.int64(0)
+            for k in range(1, 5):
+                number = number << 8 | np.int64(log.buffer[at + k])
+            schema_id[m] = number
+
+
