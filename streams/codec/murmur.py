@@ -68,7 +68,7 @@ def _word(data: U8, at: int, size: int) -> np.uint64:
     return value
 
 
-@inner
+@kernel
 def hash128(data: U8, at: int, size: int) -> tuple[np.uint64, np.uint64]:
     """MurmurHash3 x64 128, seed 0, of a span."""
     c1, c2 = np.uint64(0x87C37B91114253D5), np.uint64(0x4CF5AD432745937F)

@@ -1,8 +1,6 @@
 """Reads the records of one input: framed Avro in, columns for the gate and the operators out.
 
->>> import json, struct
->>> schema = json.load(open("schemas/ot.sample.v1.avsc"))
->>> reader = Reader("sample", {7: schema}.get)
+>>> reader = Reader("sample", {}.get)
 >>> read = reader.read(log_of([(0, 5, b"acme/hamburg/pressing/line-1", b"garbage", b"")]), Names())
 >>> REASONS[read.reason[0]], len(read.samples.lane)
 ('bad-frame', 0)

@@ -93,8 +93,27 @@ def _line(t: Tables, log: Log, out: Out, m: int) -> int:
 
 
 @inner
+def _source(sources: Table, buffer: U8, d: Decoded, plain: U8, out: Out, m: int) -> int:
+    """Code of (source, boot). The source of the message before is tried first."""
+    at, size = d.at[i.SOURCE, m], d.size[i.SOURCE, m]
+    if m > 0 and out.kind[m - 1] == DATA and d.size[i.SOURCE, m - 1] == size and d.ints[i.BOOT, m - 1] == d.ints[i.BOOT, m]:
+        same = True
+        for k in range(size):
+            same = same and buffer[at + k] == buffer[d.at[i.SOURCE, m - 1] + k]
+        if same:
+            return np.int64(out.source[m - 1])
+    boot = np.uint64(d.ints[i.BOOT, m]) ^ (np.uint64(1) << np.uint64(63))
+    for k in range(8):  # the boot as text that sorts like the number: 16 letters, so that every name is UTF-8
+        byte = (boot >> np.uint64(8 * (7 - k))) & np.uint64(255)
+        plain[2 * k], plain[2 * k + 1] = 97 + (byte >> np.uint64(4)), 97 + (byte & np.uint64(15))
+    for k in range(size):
+        plain[16 + k] = buffer[at + k]
+    return intern(sources, 0, plain, 16, size, 0, 16, 0, 0)
+
+
+@inner
 def _head(t: Tables, log: Log, d: Decoded, plain: U8, out: Out, m: int, samples: int) -> int:
-    """Fill the message's columns; OK, a reason, or -(dictionary + 1) where one is full. `plain`: ten bytes of room."""
+    """Fill the message's columns; OK, a reason, or -(dictionary + 1) where one is full. `plain`: room for a source and its boot."""
     out.kind[m], out.source[m], out.first[m], out.through[m], out.line[m] = DEAD, 0, UNNUMBERED, NEG, -1
     out.row[m + 1], out.beat[m + 1] = out.row[m], out.beat[m]
     if out.reason[m] != OK:
@@ -126,12 +145,7 @@ def _head(t: Tables, log: Log, d: Decoded, plain: U8, out: Out, m: int, samples:
             return r.BAD_SEQUENCE
         if sequence != UNNUMBERED and d.size[i.SOURCE, m] == 0:
             return r.NO_SOURCE
-        boot = np.uint64(d.ints[i.BOOT, m]) ^ (np.uint64(1) << np.uint64(63))
-        size = d.size[i.SOURCE, m]
-        for k in range(8):  # the boot as text that sorts like the number: 16 letters, so that every name is UTF-8
-            byte = (boot >> np.uint64(8 * (7 - k))) & np.uint64(255)
-            plain[2 * k], plain[2 * k + 1] = 97 + (byte >> np.uint64(4)), 97 + (byte & np.uint64(15))
-        code = _source(t.sources, log.buffer, d.at[i.SOURCE, m], size, plain)
+        code = _source(t.sources, log.buffer, d, plain, out, m)
         if code == FULL:
             return -(_SOURCES + 1)
         if code == NOT_TEXT:
@@ -142,20 +156,29 @@ def _head(t: Tables, log: Log, d: Decoded, plain: U8, out: Out, m: int, samples:
 
 
 @inner
-def _source(sources: Table, buffer: U8, at: int, size: int, plain: U8) -> int:
-    """Code of (source, boot). The boot's text lies in another array than the source: both are put behind each other."""
-    for k in range(size):
-        plain[16 + k] = buffer[at + k]
-    return intern(sources, 0, plain, 16, size, 0, 16, 0, 0)
+def _signal(t: Tables, buffer: U8, line: int, a0: int, an: int, g0: int, gn: int, u0: int, un: int) -> int:
+    """Code of a signal, linked to its lane; -(dictionary + 1) where one is full, NOT_TEXT - 10 where it is no text."""
+    signal = intern(t.signals, line, buffer, a0, an, g0, gn, u0, un)
+    if signal < 0:
+        return -(_SIGNALS + 1) if signal == FULL else NOT_TEXT - 10
+    if t.signals.link[signal] < 0:
+        lane = intern(t.lanes, line, buffer, a0, an, 0, 0, 0, 0)
+        if lane < 0:
+            return -(_LANES + 1)
+        t.signals.link[signal] = lane
+    return signal
 
 
 @inner
-def _content_hash(log: Log, m: int, out: Out, row: int, numbered: bool) -> None:
-    """Fingerprint and identity of a one-sample message: of its bytes behind the frame."""
-    a, b = hash128(log.buffer, log.value_at[m] + 5, log.value_size[m] - 5)
-    out.fingerprint[row] = a
+def _hashes(log: Log, m: int, whole: bool, numbered: bool, out: Out, n: int, h: np.uint64) -> None:
+    """Fingerprint and identity of a one-sample message: of its fields, or of its bytes behind the frame."""
+    other = np.uint64(0)
+    if whole or not numbered:
+        a, other = hash128(log.buffer, log.value_at[m] + 5, log.value_size[m] - 5)
+        h = a if whole else h
+    out.fingerprint[n] = h
     if not numbered:
-        out.identity[row, 0], out.identity[row, 1] = _mixed(a, np.uint64(out.line[m] + 1)), b
+        out.identity[n, 0], out.identity[n, 1] = _mixed(h, np.uint64(out.line[m] + 1)), other
 
 
 @inner
@@ -168,14 +191,16 @@ def _single(t: Tables, log: Log, d: Decoded, value_kind: int, extra_kind: int, n
         return r.NO_ASSET
     if named and d.size[i.TAG, m] == 0:
         return r.NO_TAG
-    lane = intern(t.lanes, line, log.buffer, d.at[i.ASSET, m], d.size[i.ASSET, m], 0, 0, 0, 0)
-    if lane < 0:
-        return -(_LANES + 1) if lane == FULL else NOT_UTF8
-    signal = np.int64(-1)
+    at, size = d.at[i.ASSET, m], d.size[i.ASSET, m]
     if named:
-        signal = intern(t.signals, lane, log.buffer, d.at[i.TAG, m], d.size[i.TAG, m], d.at[i.UNIT, m], d.size[i.UNIT, m], 0, 0)
+        signal = _signal(t, log.buffer, line, at, size, d.at[i.TAG, m], d.size[i.TAG, m], d.at[i.UNIT, m], d.size[i.UNIT, m])
         if signal < 0:
-            return -(_SIGNALS + 1) if signal == FULL else NOT_UTF8
+            return NOT_UTF8 if signal == NOT_TEXT - 10 else signal
+        lane = np.int64(t.signals.link[signal])
+    else:
+        signal, lane = np.int64(-1), intern(t.lanes, line, log.buffer, at, size, 0, 0, 0, 0)
+        if lane < 0:
+            return -(_LANES + 1) if lane == FULL else NOT_UTF8
     value, extra = np.int64(0), np.int64(0)
     if value_kind == i.VALUE_FLOAT:
         value = bits[m]
@@ -194,7 +219,8 @@ def _single(t: Tables, log: Log, d: Decoded, value_kind: int, extra_kind: int, n
         if extra_kind == i.EXTRA_COUNTER:
             extra |= d.ints[i.MODE, m] << 32
     out.lane[n], out.time[n], out.signal[n], out.value[n], out.extra[n], out.quality[n] = lane, time, signal, value, extra, quality
-    _content_hash(log, m, out, n, out.first[m] != UNNUMBERED)
+    h = _mixed(_mixed(np.uint64(signal + 1), np.uint64(time)), np.uint64(value) ^ np.uint64(quality))
+    _hashes(log, m, extra_kind != i.EXTRA_NONE, out.first[m] != UNNUMBERED, out, n, h)
     out.row[m + 1] = n + 1
     return OK
 
@@ -227,12 +253,9 @@ def _signal_table(t: Tables, log: Log, d: Decoded, line: int, m: int, codes: I32
             return r.NO_ASSET
         if d.item_size[g] == 0:
             return r.NO_TAG
-        lane = intern(t.lanes, line, log.buffer, d.item_at[a], d.item_size[a], 0, 0, 0, 0)
-        if lane < 0:
-            return -(_LANES + 1) if lane == FULL else NOT_UTF8
-        signal = intern(t.signals, lane, log.buffer, d.item_at[g], d.item_size[g], d.item_at[u], d.item_size[u], 0, 0)
+        signal = _signal(t, log.buffer, line, d.item_at[a], d.item_size[a], d.item_at[g], d.item_size[g], d.item_at[u], d.item_size[u])
         if signal < 0:
-            return -(_SIGNALS + 1) if signal == FULL else NOT_UTF8
+            return NOT_UTF8 if signal == NOT_TEXT - 10 else signal
         codes[k] = signal
     return OK
 
@@ -260,9 +283,9 @@ def _packed(t: Tables, log: Log, d: Decoded, codes: I32, bits: I64, out: Out, m:
         if quality < 0 or quality > 2:
             return r.BAD_QUALITY
         signal, value, time = codes[which], bits[d.start[i.VALUES, m] + k], base + delta
-        out.lane[n], out.signal[n], out.time[n], out.value[n] = t.signals.scope[signal], signal, time, value
+        out.lane[n], out.signal[n], out.time[n], out.value[n] = t.signals.link[signal], signal, time, value
         out.extra[n], out.quality[n] = 0, quality
-        h = _mixed(_mixed(t.signals.hashes[signal], np.uint64(time)), np.uint64(value) ^ np.uint64(quality))
+        h = _mixed(_mixed(np.uint64(signal + 1), np.uint64(time)), np.uint64(value) ^ np.uint64(quality))
         out.fingerprint[n] = h
         if not numbered:
             other = _mixed(np.uint64(out.source[m]) + np.uint64(0x5BF0), _mixed(np.uint64(value), np.uint64(time) ^ h))

@@ -1,7 +1,7 @@
 """Dictionary: names to small dense integers and back.
 
 The hot path compares and indexes integers; names enter once. A name is a scope (an integer, such as the code of the line it
-belongs to) and up to three byte strings (asset, tag, unit). Codes count up in order of first sight, which depends on how
+belongs to) and up to three byte strings (asset, tag, unit). A link, another code, may be kept with it. Codes count up in order of first sight, which depends on how
 inputs interleave: nothing that leaves the process may depend on a code, only on the bytes behind it.
 
 >>> names = Dictionary()
@@ -33,24 +33,37 @@ class Table(NamedTuple):
     lengths: I32  # of its three strings, flat: 3 * code + k
     arena: U8
     used: I64  # [codes, bytes of the arena]
+    link: I32  # of each code, set by its owner; -1 at first
+
+
+@inner
+def _stir(h: np.uint64, buffer: U8, at: int, size: int) -> np.uint64:
+    """Hash a string into h, eight bytes a step; the length first, so that strings do not run into each other."""
+    h = (h ^ np.uint64(size)) * np.uint64(0x9E3779B97F4A7C15)
+    i, end = at, at + size
+    while end - i >= 8:
+        word = (
+            np.uint64(buffer[i]) | np.uint64(buffer[i + 1]) << np.uint64(8) | np.uint64(buffer[i + 2]) << np.uint64(16)
+            | np.uint64(buffer[i + 3]) << np.uint64(24) | np.uint64(buffer[i + 4]) << np.uint64(32)
+            | np.uint64(buffer[i + 5]) << np.uint64(40) | np.uint64(buffer[i + 6]) << np.uint64(48)
+            | np.uint64(buffer[i + 7]) << np.uint64(56)
+        )  # fmt: skip
+        h = (h ^ word) * np.uint64(0xBF58476D1CE4E5B9)
+        h ^= h >> np.uint64(32)
+        i += 8
+    rest = np.uint64(0)
+    while i < end:
+        rest = rest << np.uint64(8) | np.uint64(buffer[i])
+        i += 1
+    h = (h ^ rest) * np.uint64(0x94D049BB133111EB)
+    return h ^ (h >> np.uint64(29))
 
 
 @inner
 def _hash(scope: int, buffer: U8, p0: int, n0: int, p1: int, n1: int, p2: int, n2: int) -> np.uint64:
-    """FNV-1a over the strings and their lengths, then a finaliser: it only has to spread, never to be stable."""
-    prime = np.uint64(1099511628211)
-    h = np.uint64(14695981039346656037) ^ np.uint64(scope)
-    for i in range(p0, p0 + n0):
-        h = (h ^ np.uint64(buffer[i])) * prime
-    h = (h ^ np.uint64(n0 + 256)) * prime
-    for i in range(p1, p1 + n1):
-        h = (h ^ np.uint64(buffer[i])) * prime
-    h = (h ^ np.uint64(n1 + 256)) * prime
-    for i in range(p2, p2 + n2):
-        h = (h ^ np.uint64(buffer[i])) * prime
-    h ^= h >> np.uint64(32)
-    h *= np.uint64(0x9E3779B97F4A7C15)
-    return h ^ (h >> np.uint64(29))
+    """It only has to spread, never to be stable."""
+    h = _stir(np.uint64(scope), buffer, p0, n0)
+    return _stir(_stir(h, buffer, p1, n1), buffer, p2, n2)
 
 
 @inner
@@ -67,7 +80,7 @@ def _copy(target: U8, at: int, source: U8, start: int, size: int) -> None:
         target[at + i] = source[start + i]
 
 
-@inner
+@kernel
 def intern(table: Table, scope: int, buffer: U8, p0: int, n0: int, p1: int, n1: int, p2: int, n2: int) -> int:
     """Code of (scope, three spans of buffer); a new one where it is new; FULL where there is no room for a new one,
     NOT_TEXT where a new one is not UTF-8."""
@@ -124,7 +137,7 @@ def _rehash(slots: I32, hashes: U64, count: int) -> None:
         slots[slot] = code
 
 
-@inner
+@kernel
 def compare(table: Table, a: int, b: int) -> int:
     """-1, 0, 1: the bytes of code a against those of b, string by string, each as unsigned bytes."""
     p, q = table.start[a], table.start[b]
@@ -147,7 +160,7 @@ class Dictionary:
         capacity = 1 << max(4, (2 * names - 1).bit_length())
         self.table = Table(
             np.full(capacity, -1, np.int32), np.zeros(names, np.uint64), np.zeros(names, np.int32), np.zeros(names, np.int64),
-            np.zeros(3 * names, np.int32), np.zeros(size, np.uint8), np.zeros(2, np.int64),
+            np.zeros(3 * names, np.int32), np.zeros(size, np.uint8), np.zeros(2, np.int64), np.full(names, -1, np.int32),
         )  # fmt: skip
 
     def __len__(self) -> int:
@@ -166,7 +179,8 @@ class Dictionary:
             _rehash(slots, hashes, count)
         room = used + size + 64 * names
         self.table = Table(
-            slots, hashes, grown(t.scope, rows), grown(t.start, rows), grown(t.lengths, 3 * rows), grown(t.arena, room), t.used
+            slots, hashes, grown(t.scope, rows), grown(t.start, rows), grown(t.lengths, 3 * rows), grown(t.arena, room), t.used,
+            grown(t.link, rows, -1),
         )  # fmt: skip
 
     def encode(self, scope: int, first: bytes, second: bytes = b"", third: bytes = b"") -> int:
@@ -186,6 +200,9 @@ class Dictionary:
 
     def scope(self, code: int) -> int:
         return int(self.table.scope[code])
+
+    def link(self, code: int) -> int:
+        return int(self.table.link[code])
 
     def names(self, since: int = 0) -> list[tuple[int, bytes, bytes, bytes]]:
         """Scope and strings of every code from `since` on, in order of code."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from streams.kernel import U8, inner
+from streams.kernel import U8, kernel
 
 
-@inner
+@kernel
 def utf8(buffer: U8, at: int, size: int) -> bool:
     """Are these bytes UTF-8 (RFC 3629: shortest form, no surrogates)?"""
     i, end = at, at + size

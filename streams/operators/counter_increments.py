@@ -114,7 +114,7 @@ class CounterIncrements:
         last[before:, _TOTAL], last[before:, _MODULUS] = NEG, -1
         fresh = np.unique(slice.rows.signal)
         for signal in fresh[last[fresh, _MODULUS] < 0]:
-            tag = slice.names.signals.decode(int(signal))[0].decode()
+            tag = slice.names.signals.decode(int(signal))[1].decode()
             found = next(((m, most) for pattern, m, most in self.rollovers if fnmatchcase(tag, pattern)), (0, 0))
             last[signal, _MODULUS], last[signal, _MOST] = found
         return Readings(last)

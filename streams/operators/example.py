@@ -20,7 +20,7 @@ def example_slice(samples: Sequence[tuple[int, float | int | str]], until: int, 
     line = names.lines.encode(0, b"acme/hamburg/pressing/line-1")
     lane = names.lanes.encode(line, b"press-1")
     rows = empty_rows(len(samples))
-    rows.time[:], rows.signal[:] = [t for t, _ in samples], names.signals.encode(lane, b"temperature", b"Cel")
+    rows.time[:], rows.signal[:] = [t for t, _ in samples], names.signal(line, "press-1", "temperature", "Cel")
     rows.offset[:] = np.arange(len(samples))
     for n, (_, value) in enumerate(samples):
         if isinstance(value, float):

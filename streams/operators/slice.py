@@ -30,13 +30,20 @@ Columns = dict[str, npt.NDArray[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """Dictionaries of a task. A line is a scope of lanes, a lane a scope of signals; a source is (source, boot)."""
+    """Dictionaries of a task. A line is the scope of its lanes (asset) and signals (asset, tag, unit; linked to the lane); a
+    source is (source, boot)."""
 
     lines: Dictionary = field(default_factory=Dictionary)
     lanes: Dictionary = field(default_factory=Dictionary)
     signals: Dictionary = field(default_factory=Dictionary)
     sources: Dictionary = field(default_factory=Dictionary)
     texts: Dictionary = field(default_factory=Dictionary)
+
+    def signal(self, line: int, asset: str, tag: str, unit: str = "") -> int:
+        """Code of a signal, linked to its lane."""
+        code = self.signals.encode(line, asset.encode(), tag.encode(), unit.encode())
+        self.signals.table.link[code] = self.lanes.encode(line, asset.encode())
+        return code
 
     def lane_path(self, lane: int) -> str:
         """`line path/asset id` of a lane; a lane without asset is the line itself."""

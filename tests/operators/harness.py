@@ -25,9 +25,9 @@ class Plant:
     def __init__(self, random: Random, histories: Histories) -> None:
         self.names, self.line = Names(), 0
         for lane in random.sample(sorted(histories), len(histories)):
-            code = self.names.lanes.encode(self.line, lane.encode())
+            self.names.lanes.encode(self.line, lane.encode())
             for signal in random.sample(sorted({row.signal for row in histories[lane][0]}), len({row.signal for row in histories[lane][0]})):
-                self.names.signals.encode(code, signal.encode())
+                self.names.signal(self.line, lane, signal)
         for text in random.sample(["", "RUN", "STOP", "HOLD", "d1", "d2"], 6):
             self.names.texts.encode(0, text.encode())
 
@@ -49,11 +49,11 @@ class Plant:
             return (REPORTS_INCREMENTS if row.extra[0] else 0) | self.text(row.extra[1])
         return self.text(row.extra)
 
-    def rows(self, lane: int, rows: Sequence[Row]) -> Rows:
+    def rows(self, lane: str, rows: Sequence[Row]) -> Rows:
         out = empty_rows(len(rows))
         for n, row in enumerate(rows):
             out.time[n], out.input[n], out.quality[n], out.offset[n], out.index[n] = row.time, row.input, row.quality, row.offset, row.index
-            out.signal[n] = self.names.signals.encode(lane, row.signal.encode())
+            out.signal[n] = self.names.signal(self.line, lane, row.signal)
             value = self._value(row)
             if row.value is None and not isinstance(row.extra, tuple) and row.index >= 0 and self.numeric:
                 out.value[n : n + 1].view(np.float64)[0] = np.nan
@@ -70,7 +70,7 @@ class Plant:
         for lane in lanes:
             rows, all_changes = histories[lane]
             inside = [row for row in rows if since[lane] <= row.time < until[lane]]
-            parts.append(self.rows(self.lane(lane), inside))
+            parts.append(self.rows(lane, inside))
             found = [context_at(all_changes, row.time) for row in inside]
             context += [c for _, c in found]
             context_since += [t for t, _ in found]
@@ -114,7 +114,7 @@ def run(op: Any, histories: Histories, end: int, random: Random, cuts: int) -> t
 def canonical(op: Any, plant: Plant, state: Any) -> list[str]:
     """State rows with signals and texts resolved, sorted: equal states give equal lists, whatever their codes."""
     columns = op.columns(state)
-    signals = [f"{plant.names.lanes.decode(s)[0]!r} {b!r}" for s, b, _, _ in plant.names.signals.names()]
+    signals = [f"{asset!r} {tag!r}" for _, asset, tag, _ in plant.names.signals.names()]
     texts = [b for _, b, _, _ in plant.names.texts.names()]
     found = []
     slots = getattr(op, "_slots", 1)
@@ -157,7 +157,7 @@ def resolve(op: Any, names: Names, outputs: Mapping[str, Mapping[str, np.ndarray
     found = []
     for columns in outputs.values():
         for n in range(len(columns["time"])):
-            out: dict[str, Any] = {"time": int(columns["time"][n]), "signal": names.signals.decode(int(columns["signal"][n]))[0].decode()}
+            out: dict[str, Any] = {"time": int(columns["time"][n]), "signal": names.signals.decode(int(columns["signal"][n]))[1].decode()}
             out |= {"context": int(columns["context"][n]), "evidence": evidence_of(columns["evidence"][n])}
             for name in ("start", "end", "since", "until", "known", "count", "count_bad", "entered", "increment"):
                 if name in columns:
