@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
+from streams.catalogue import InputKind
 from streams.codec.plan import Column
 
-InputKind = Literal["sample", "telemetry", "state", "count", "measurement", "order"]
 KINDS: Final = ("DATA", "BLANK", "HEARTBEAT", "CLAIM")
 QUALITIES: Final = ("GOOD", "UNCERTAIN", "BAD")
 
