@@ -1,0 +1,259 @@
+"""How the outputs of operators become the records of the derived topics.
+
+A binding says, for each field of a contract, which column, name or constant fills it. What is not bound takes the field's
+default. The key of every derived record is its line path; its headers are
+
+    andon-id         the record's id
+    andon-time-us    the output's time: when it was complete, in event time, microseconds as decimal digits
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import fastavro
+import numpy as np
+
+from streams.catalogue import schema_of
+from streams.codec import encode as e
+from streams.codec.rows import Tables
+from streams.errors import SchemaError
+from streams.kernel import F64, I32, I64, U8
+from streams.model.order import Coordinate, OrderRef
+from streams.operators.evidence import checksum
+from streams.operators.slice import Columns, Names
+
+Headers = list[tuple[str, bytes]]
+ID_HEADER, TIME_HEADER = "andon-id", "andon-time-us"
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """fields: field -> ("long" | "opt-long" | "opt-double" | "name" | "opt-name" | "span" | ..., arguments); id: parts."""
+
+    fields: Mapping[str, tuple[Any, ...]]
+    id: tuple[tuple[Any, ...], ...]
+
+
+_SIGNAL = {"asset": ("name", e.SIGNALS, 0, "signal"), "tag": ("name", e.SIGNALS, 1, "signal"), "unit": ("name", e.SIGNALS, 2, "signal")}
+_KEY = (("name", e.LINES, 0, "line"), ("name", e.SIGNALS, 0, "signal"), ("name", e.SIGNALS, 1, "signal"), ("name", e.SIGNALS, 2, "signal"))
+_TAIL: Mapping[str, tuple[Any, ...]] = {"orders": ("orders",), "evidence": ("evidence",)}
+_STATISTICS = ("sum", "mean", "variance", "min", "max", "first", "last", "time_weighted_mean")
+_WINDOW = {
+    "shape": ("long", "shape"), "size_us": ("long", "size"), "hop_us": ("long", "hop"), "start_us": ("long", "start"), "end_us": ("long", "end"),
+    "since_us": ("long", "since"), "until_us": ("long", "until"), "count": ("long", "count"), "count_bad": ("long", "count_bad"), "known_us": ("long", "known"),
+}  # fmt: skip
+_WINDOW_ID = (*_KEY, *(("decimal", name) for name in ("shape", "size", "hop", "start", "since")))
+
+BINDINGS: Mapping[str, Binding] = {
+    "windows": Binding({**_SIGNAL, **_WINDOW, **{name: ("opt-double", name) for name in _STATISTICS}, **_TAIL}, _WINDOW_ID),
+    "discrete-windows": Binding(
+        {**_SIGNAL, **_WINDOW, "durations": ("durations",), "first_value": ("opt-name", e.TEXTS, 0, "first"),
+         "last_value": ("opt-name", e.TEXTS, 0, "last"), **_TAIL}, _WINDOW_ID,
+    ),
+    "intervals": Binding(
+        {"asset": _SIGNAL["asset"], "tag": _SIGNAL["tag"], "value": ("opt-name", e.TEXTS, 0, "value"), "start_us": ("long", "start"),
+         "end_us": ("long", "end"), "duration_us": ("long", "duration"), "entered_us": ("long", "entered"),
+         "reason": ("name", e.TEXTS, 0, "reason"), **_TAIL}, (*_KEY, ("decimal", "start")),
+    ),
+    "increments": Binding(
+        {"asset": _SIGNAL["asset"], "tag": _SIGNAL["tag"], "event_time_us": ("long", "time"), "increment": ("long", "increment"),
+         "total": ("opt-long", "total"), "cause": ("long", "cause"), **_TAIL},
+        (*_KEY, *(("decimal", name) for name in ("time", "ordinal"))),
+    ),
+    "measurements": Binding(
+        {"asset": _SIGNAL["asset"], "characteristic": _SIGNAL["tag"], "unit": _SIGNAL["unit"], "event_time_us": ("long", "time"),
+         "value": ("opt-double", "value"), "quality": ("long", "quality"), "result": ("long", "result"),
+         **{name: ("span", f"{name}_at", f"{name}_size") for name in ("product", "serial", "subgroup", "gauge")}, **_TAIL},
+        (*_KEY, *(("decimal", name) for name in ("time", "ordinal"))),
+    ),
+}  # fmt: skip
+
+
+def avro_bytes(schema: Any, value: Any) -> bytes:
+    """One value as Avro, by fastavro."""
+    out = io.BytesIO()
+    fastavro.schemaless_writer(out, schema, value)
+    return out.getvalue()
+
+
+class _Compiler:
+    def __init__(self, schema: Mapping[str, Any], binding: Binding, constants: Mapping[str, Any]) -> None:
+        self.schema, self.binding, self.constants = schema, binding, constants
+        self.ints: list[str] = []
+        self.floats: list[str] = []
+        self.consts = bytearray()
+
+    def _int(self, name: str) -> int:
+        if name not in self.ints:
+            self.ints.append(name)
+        return self.ints.index(name)
+
+    def _const(self, raw: bytes) -> tuple[int, int]:
+        self.consts += raw
+        return len(self.consts) - len(raw), len(raw)
+
+    def step(self, kind: str, arguments: Sequence[Any]) -> tuple[int, int, int, int]:
+        if kind in ("long", "opt-long", "decimal"):
+            return {"long": e.LONG, "opt-long": e.OPT_LONG, "decimal": e.DECIMAL}[kind], self._int(arguments[0]), 0, 0
+        if kind == "opt-double":
+            if arguments[0] not in self.floats:
+                self.floats.append(arguments[0])
+            return e.OPT_DOUBLE, self.floats.index(arguments[0]), 0, 0
+        if kind in ("name", "opt-name"):
+            return e.NAME if kind == "name" else e.OPT_NAME, arguments[0], arguments[1], self._int(arguments[2])
+        if kind == "span":
+            return e.SPAN, self._int(arguments[0]), self._int(arguments[1]), 0
+        op = {"orders": e.ORDERS, "evidence": e.EVIDENCE, "durations": e.DURATIONS, "id": e.ID}[kind]
+        return op, self._int("context") if op in (e.ORDERS, e.EVIDENCE) else 0, 0, 0
+
+    def run(self, topics: Sequence[tuple[str, int]]) -> e.Program:
+        """topics: (topic, partition) of each evidence column."""
+        named: dict[str, Any] = {}
+        steps = []
+        for field in self.schema["fields"]:
+            kind, arguments = (self.binding.fields.get(field["name"]) or ("const",))[0], (self.binding.fields.get(field["name"]) or ("const",))[1:]
+            if field["name"] == "id":
+                kind = "id"
+            if kind == "const":
+                value = self.constants.get(field["name"], field.get("default"))
+                if value is None and "default" not in field:
+                    raise SchemaError("a field of the contract is bound to nothing", field=field["name"])
+                parsed = fastavro.parse_schema(_inlined(field["type"], named), _force=True)
+                steps.append((e.CONST, *self._const(avro_bytes(parsed, value)), 0))
+            else:
+                steps.append(self.step(kind, arguments))
+            _remember(field["type"], named)
+        id_steps = [(e.CONST, *self._const("|".join((self.constants["rule"], self.constants["version"], "0")).encode()), 0)]
+        for kind, *arguments in self.binding.id:
+            id_steps += [(e.CONST, *self._const(b"|"), 0), self.step(kind, arguments)]
+        where = [self._const(avro_bytes("string", topic) + avro_bytes("int", partition)) for topic, partition in topics]
+        return e.Program(
+            np.array(steps, np.int64), np.array(id_steps, np.int64), np.frombuffer(bytes(self.consts), np.uint8),
+            np.array(where, np.int64).reshape(-1, 2),
+        )  # fmt: skip
+
+
+def _remember(kind: Any, named: dict[str, Any]) -> None:
+    for one in kind if isinstance(kind, list) else [kind]:
+        if isinstance(one, dict) and "name" in one:
+            named[one["name"]] = one
+
+
+def _inlined(kind: Any, named: Mapping[str, Any]) -> Any:
+    if isinstance(kind, list):
+        return [_inlined(one, named) for one in kind]
+    return named.get(kind, kind) if isinstance(kind, str) else kind
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """Records of one derived topic, in order. The record of row k: key of line[k], value start[k] .. start[k + 1]."""
+
+    topic: str
+    names: Names
+    line: I32
+    lane: I32
+    time: I64
+    ids: U8
+    buffer: bytes
+    start: I64
+
+    def __len__(self) -> int:
+        return len(self.time)
+
+    def records(self) -> Iterator[tuple[bytes, bytes, Headers]]:
+        """(key, value, headers) of each record."""
+        keys = {int(code): self.names.lines.decode(int(code))[0] for code in np.unique(self.line)}
+        edges, ids = self.start.tolist(), self.ids.tobytes()
+        for k, (line, time) in enumerate(zip(self.line.tolist(), self.time.tolist(), strict=True)):
+            headers = [(ID_HEADER, ids[32 * k : 32 * k + 32]), (TIME_HEADER, b"%d" % time)]
+            yield keys[line], self.buffer[edges[k] : edges[k + 1]], headers
+
+
+_EVIDENCE_ITEM = next(f for f in schema_of("ctx.count.v1")["fields"] if f["name"] == "evidence")["type"]["items"]
+_ORDER_ITEM = next(f for f in schema_of("ctx.count.v1")["fields"] if f["name"] == "orders")["type"]["items"]
+
+
+class ContextTable:
+    """Contexts as encoded bytes, grown as contexts are met. topics: (topic, partition) of each input rank."""
+
+    def __init__(self, topics: Sequence[tuple[str, int]]) -> None:
+        self.topics, self._parts = topics, [(b"", 0, b"")]
+        self._order, self._evidence = fastavro.parse_schema(_ORDER_ITEM, _force=True), fastavro.parse_schema(_EVIDENCE_ITEM, _force=True)
+        self._table: e.Contexts | None = None
+
+    def table(self, contexts: Sequence[tuple[Sequence[OrderRef], Sequence[Coordinate]]]) -> e.Contexts:
+        """The table of contexts 0 .. len - 1, of which all before were given before."""
+        if self._table is None or len(contexts) > len(self._parts):
+            for refs, coordinates in contexts[len(self._parts) :]:
+                orders = b"".join(avro_bytes(self._order, {n: getattr(r, n) for n in ("order", "operation", "product", "work_center")}) for r in refs)
+                self._parts.append((orders, len(refs), self._cited(coordinates)))
+            orders_size = np.array([len(o) for o, _, _ in self._parts], np.int32)
+            evidence_size = np.array([len(v) for _, _, v in self._parts], np.int32)
+            ends = np.cumsum(np.stack([orders_size, evidence_size], axis=1).reshape(-1).astype(np.int64))
+            starts = np.concatenate([[0], ends[:-1]]).reshape(-1, 2)
+            arena = np.frombuffer(b"".join(o + v for o, _, v in self._parts) or b"\0", np.uint8)
+            count = np.array([n for _, n, _ in self._parts], np.int32)
+            self._table = e.Contexts(arena, starts[:, 0].copy(), orders_size, count, starts[:, 1].copy(), evidence_size)
+        return self._table
+
+    def _cited(self, coordinates: Sequence[Coordinate]) -> bytes:
+        if not coordinates:
+            return b""
+        topic, partition = self.topics[coordinates[0].input]
+        own = sorted({(c.offset, c.index) for c in coordinates})
+        first, last = own[0], own[-1]
+        return avro_bytes(self._evidence, {
+            "topic": topic, "partition": partition, "first_offset": first[0], "first_index": first[1], "last_offset": last[0],
+            "last_index": last[1], "count": len(own), "checksum": checksum(own),
+        })  # fmt: skip
+
+
+class Encoder:
+    """Encodes one output of one step as one derived topic. cited: (topic, partition) of each evidence column."""
+
+    def __init__(self, topic: str, schema: str, binding: str, rule: str, version: str, schema_id: int, cited: Sequence[tuple[str, int]]) -> None:
+        self.topic = topic
+        compiler = _Compiler(schema_of(schema), BINDINGS[binding], {"kind": "DATA", "frontier": None, "revision": 0, "rule": rule, "version": version})
+        self.program = compiler.run(cited)
+        self.ints, self.floats = compiler.ints, compiler.floats
+        self.frame = np.frombuffer(b"\0" + schema_id.to_bytes(4, "big"), np.uint8)
+
+    def encode(self, columns: Columns, names: Names, contexts: e.Contexts, blobs: U8 | None = None) -> Encoded:
+        """Records of the columns of an operator's output; needs every column that the binding names."""
+        rows = len(columns["time"])
+        line = names.lanes.table.scope[columns["lane"]]
+        every = {**columns, "line": line}
+        if "duration" in self.ints and "duration" not in every:
+            every["duration"] = columns["end"] - columns["start"]
+        ints = np.empty((len(self.ints), rows), np.int64)
+        for k, name in enumerate(self.ints):
+            ints[k] = every[name]
+        floats: F64 = np.empty((len(self.floats), rows))
+        for k, name in enumerate(self.floats):
+            floats[k] = every[name]
+        none = np.zeros(rows + 1, np.int64)
+        drawn = e.Columns(
+            ints, floats, columns["evidence"], columns.get("spent_start", none), columns.get("spent_value", none), columns.get("spent_duration", none),
+            np.zeros(1, np.uint8) if blobs is None else blobs,
+        )  # fmt: skip
+        tables = Tables(names.lines.table, names.lanes.table, names.signals.table, names.sources.table, names.texts.table)
+        most = max(int(d.table.lengths.max(initial=0)) for d in (names.lines, names.lanes, names.signals, names.texts))
+        spans = [self.ints.index(n) for n in self.ints if n.endswith("_size")]
+        blob_most = int(ints[spans].max(initial=0)) if spans else 0
+        out, start, ids = np.empty(max(1 << 16, 256 * rows), np.uint8), np.zeros(rows + 1, np.int64), np.empty((rows, 32), np.uint8)
+        scratch, first = np.empty(e.ROOM + 64 * (most + 24), np.uint8), 0
+        context = self.ints.index("context") if "context" in self.ints else -1
+        while True:
+            first = e.encode(
+                self.program, drawn, tables, contexts, floats.reshape(-1).view(np.int64), context, most, blob_most, self.frame, out, start, ids,
+                scratch, first,
+            )  # fmt: skip
+            if first == rows:
+                break
+            out = np.concatenate([out, np.empty(len(out) + 64 * (most + blob_most) + (1 << 20), np.uint8)])
+        return Encoded(self.topic, names, line, columns["lane"], columns["time"], ids, out[: int(start[-1])].tobytes(), start)
