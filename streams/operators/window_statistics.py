@@ -125,10 +125,11 @@ class WindowStatistics:
         if self.discrete:
             spent = window_columns.spent_columns(slice.names.texts.table, out, order)
             return columns | spent | {"first": ints[:, k.E_FIRST], "last": ints[:, k.E_LAST]}
+        values = np.where(n[:, None] > 0, floats, np.nan)  # nothing is known of a value without a GOOD sample
         with np.errstate(divide="ignore", invalid="ignore"):
             return columns | {
-                "sum": floats[:, k.F_SUM], "mean": floats[:, k.F_SUM] / n, "variance": floats[:, k.F_M2] / (n - 1),
-                "min": floats[:, k.F_MIN], "max": floats[:, k.F_MAX], "first": floats[:, k.F_FIRST], "last": floats[:, k.F_LAST],
+                "sum": values[:, k.F_SUM], "mean": values[:, k.F_SUM] / n, "variance": np.where(n > 1, values[:, k.F_M2] / (n - 1), np.nan),
+                "min": values[:, k.F_MIN], "max": values[:, k.F_MAX], "first": values[:, k.F_FIRST], "last": values[:, k.F_LAST],
                 "time_weighted_mean": floats[:, k.F_WEIGHTED] / known,
             }  # fmt: skip
 

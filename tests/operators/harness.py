@@ -23,7 +23,8 @@ class Plant:
     """Names with codes in a random order: no output may depend on them."""
 
     def __init__(self, random: Random, histories: Histories) -> None:
-        self.names, self.line = Names(), 0
+        self.names = Names()
+        self.line = self.names.lines.encode(0, b"acme/hamburg/pressing/line-1")
         for lane in random.sample(sorted(histories), len(histories)):
             self.names.lanes.encode(self.line, lane.encode())
             for signal in random.sample(sorted({row.signal for row in histories[lane][0]}), len({row.signal for row in histories[lane][0]})):
@@ -84,6 +85,14 @@ class Plant:
             np.array(context_since, np.int64),
             Changes(np.array(change_start), np.array([t for t, _ in changes], np.int64), np.array([c for _, c in changes], np.int32)),
         )  # fmt: skip
+
+
+def run_once(op: Any, histories: Histories, end: int, random: Random) -> tuple[Plant, Any]:
+    """One slice up to `end`: the names and the outputs as columns."""
+    plant = Plant(random, histories)
+    plant.numeric = isinstance(op, (WindowStatistics, InContext)) and not getattr(op, "discrete", False)
+    piece = plant.slice(histories, list(histories), dict.fromkeys(histories, NEG), dict.fromkeys(histories, end))
+    return plant, op.advance(op.initial(), piece)[1]
 
 
 def run(op: Any, histories: Histories, end: int, random: Random, cuts: int) -> tuple[dict[str, list[dict[str, Any]]], Any]:
@@ -182,9 +191,9 @@ def _values(op: Any, names: Names, columns: Mapping[str, np.ndarray], n: int) ->
         spent = [(text(v), int(d)) for v, d in zip(columns["spent_value"][low:high], columns["spent_duration"][low:high], strict=True)]
         out: dict[str, Any] = {"durations": spent}
         return out | ({"first": text(columns["first"][n]), "last": text(columns["last"][n])} if columns["count"][n] else {})
-    out = {"sum": float(columns["sum"][n])}
+    out = {}
     if columns["count"][n]:
-        out |= {name: float(columns[name][n]) for name in ("mean", "min", "max", "first", "last")}
+        out |= {name: float(columns[name][n]) for name in ("sum", "mean", "min", "max", "first", "last")}
     if columns["count"][n] > 1:
         out["variance"] = float(columns["variance"][n])
     return out | ({"time_weighted_mean": float(columns["time_weighted_mean"][n])} if columns["known"][n] else {})

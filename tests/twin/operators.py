@@ -91,7 +91,7 @@ def windows(
 def statistics(values: list[Any], samples: int, discrete: bool) -> dict[str, Any]:
     out: dict[str, Any] = {"count": len(values), "count_bad": samples - len(values)}
     if not values:
-        return out | ({} if discrete else {"sum": 0.0})
+        return out
     out |= {"first": values[0], "last": values[-1]}
     if discrete:
         return out
