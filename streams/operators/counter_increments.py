@@ -31,7 +31,7 @@ import numpy as np
 from streams.errors import require
 from streams.kernel import B1, I32, I64, NEG, grown, kernel
 from streams.operators.evidence import WIDTH, cite
-from streams.operators.slice import Columns, Outputs, Slice, never
+from streams.operators.slice import Columns, Outputs, Slice, never, nothing_open
 from streams.time.pending import Rows
 
 CAUSES = ("UNKNOWN", "FIRST", "NORMAL", "ROLLOVER", "RESET", "REPLACED", "REPORTED")
@@ -138,6 +138,12 @@ class CounterIncrements:
 
     def due(self, state: Readings, lanes: I32) -> I64:
         return never(lanes)
+
+    def open(self, state: Readings, lanes: I32) -> B1:
+        return nothing_open(lanes)
+
+    def succeed(self, before: CounterIncrements, state: Readings) -> Readings:
+        return self.restored(before.columns(state))
 
     def columns(self, state: Readings) -> Columns:
         which = np.flatnonzero(state.last[:, _TOTAL] != NEG)

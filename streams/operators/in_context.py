@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from streams.kernel import I32, I64, kernel
+from streams.kernel import B1, I32, I64, kernel
 from streams.operators.evidence import WIDTH, cite
-from streams.operators.slice import Columns, Outputs, Slice, never
+from streams.operators.slice import Columns, Outputs, Slice, never, nothing_open
 from streams.time.pending import Rows
 
 
@@ -53,6 +53,12 @@ class InContext:
 
     def due(self, state: None, lanes: I32) -> I64:
         return never(lanes)
+
+    def open(self, state: None, lanes: I32) -> B1:
+        return nothing_open(lanes)
+
+    def succeed(self, before: InContext, state: None) -> None:
+        return None
 
     def columns(self, state: None) -> Columns:
         return {}

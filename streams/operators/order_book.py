@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from streams.kernel import NEG
+from streams.kernel import NEG, POS
 from streams.model.order import RUNNING_AFTER, Coordinate, OrderEvent, OrderRef
 
 
@@ -122,16 +122,28 @@ def at(segments: Sequence[Segment], time_us: int) -> Segment:
     return segments[bisect_right(segments, time_us, key=lambda s: s.time_us) - 1]
 
 
-def _differences(old: Sequence[Segment], new: Sequence[Segment], until_us: int) -> tuple[tuple[int, int], ...]:
-    """Maximal stretches below `until_us` in which two views name other orders."""
-    edges = sorted({s.time_us for s in (*old, *new) if s.time_us < until_us})
+def differing(
+    old: Sequence[tuple[int, int, object]], new: Sequence[tuple[int, int, object]], until_us: int
+) -> tuple[tuple[int, int], ...]:
+    """Maximal stretches below `until_us` in which two sequences of (since, until, value), each without gaps, differ.
+
+    >>> differing([(0, 9, "a")], [(0, 3, "a"), (3, 9, "b")], 7)
+    ((3, 7),)
+    """
+    edges = sorted({since for since, _, _ in (*old, *new) if since < until_us})
     spans: list[tuple[int, int]] = []
     for since, until in zip(edges, [*edges[1:], until_us], strict=True):
-        if at(old, since).refs != at(new, since).refs:
+        values = [next(v for a, b, v in of if a <= since < b) for of in (old, new)]
+        if values[0] != values[1]:
             if spans and spans[-1][1] == since:
                 since = spans.pop()[0]
             spans.append((since, until))
     return tuple(spans)
+
+
+def _differences(old: Sequence[Segment], new: Sequence[Segment], until_us: int) -> tuple[tuple[int, int], ...]:
+    """Maximal stretches below `until_us` in which two views name other orders."""
+    return differing(*([(s.time_us, end, s.refs) for s, end in zip(v, [*(x.time_us for x in v[1:]), POS], strict=True)] for v in (old, new)), until_us)
 
 
 def _compacted(book: Book, horizon_us: int) -> Book:

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from streams.columns.dictionary import Dictionary
-from streams.kernel import I32, I64, POS
+from streams.kernel import B1, I32, I64, POS
 from streams.time.pending import Rows, empty_rows
 
 GOOD, UNCERTAIN, BAD = range(3)  # qualities of a sample
@@ -116,11 +116,21 @@ class Operator(Protocol[State]):
     def due(self, state: State, lanes: I32) -> I64:
         """When each lane has something to emit next if no record comes; POS: never."""
 
+    def open(self, state: State, lanes: I32) -> B1:
+        """In which lanes is something open that a change of orders would end?"""
+
+    def succeed(self, before: Any, state: State) -> State:
+        """The state of `before`, this operator under an earlier configuration, as this operator's."""
+
     def columns(self, state: State) -> Columns:
         """The state as plain columns, for snapshots; codes as in the slice's names."""
 
     def restored(self, columns: Columns) -> State:
         """What `columns` was made of."""
+
+
+def nothing_open(lanes: I32) -> B1:
+    return np.zeros(len(lanes), np.bool_)
 
 
 def never(lanes: I32) -> I64:

@@ -164,6 +164,15 @@ class StateIntervals:
     def due(self, state: OpenIntervals, lanes: I32) -> I64:
         return never(lanes)
 
+    def open(self, state: OpenIntervals, lanes: I32) -> B1:
+        found = np.zeros(len(lanes), np.bool_)
+        inside = lanes < len(state.signals)
+        found[inside] = state.signals[lanes[inside]] > 0
+        return found
+
+    def succeed(self, before: StateIntervals, state: OpenIntervals) -> OpenIntervals:
+        return state
+
     def columns(self, state: OpenIntervals) -> Columns:
         which = np.flatnonzero(state.lane >= 0)
         return {"signal": which, "lane": state.lane[which], "open": state.open[which]}

@@ -34,7 +34,7 @@ from typing import NamedTuple
 import numpy as np
 
 from streams.errors import require
-from streams.kernel import I32, I64, NEG, POS
+from streams.kernel import B1, I32, I64, NEG, POS
 from streams.operators import window_columns, window_kernel as k
 from streams.operators.slice import Columns, Outputs, Slice
 from streams.time.windows import SHAPES, WindowSpec
@@ -138,6 +138,26 @@ class WindowStatistics:
         inside = lanes < len(state.lanes.due)
         due[inside] = state.lanes.due[lanes[inside]]
         return due
+
+    def open(self, state: OpenWindows, lanes: I32) -> B1:
+        return self.due(state, lanes) != POS
+
+    def succeed(self, before: WindowStatistics, state: OpenWindows) -> OpenWindows:
+        """Windows that both ask for go on; one that is no longer asked for is dropped, a new one begins with the next sample."""
+        if before.windows == self.windows and before.discrete == self.discrete:
+            return state
+        columns, old, new = before.columns(state), before._specs(), self._specs()
+        place = {w: int(new[n, k.P_FIRST]) for n, w in enumerate(self.windows)}
+        slot = columns["cell"] % before._slots
+        spec = np.searchsorted(old[:, k.P_FIRST], slot, side="right") - 1
+        first = np.array([place.get(w, -1) for w in before.windows])[spec]
+        stays = (first >= 0) & (before.discrete == self.discrete)
+        moved = columns["cell"] // before._slots * self._slots + first + slot - old[spec, k.P_FIRST]
+        kept = {name: columns[name][stays] for name in ("ints", "floats", "evidence")} | {"cell": moved[stays]}
+        of = dict(zip(columns["cell"].tolist(), np.where(stays, moved, -1).tolist(), strict=True))
+        cells = np.array([of[c] for c in columns["times_cell"].tolist()], np.int64)
+        times = {name: columns[name][cells >= 0] for name in ("times_value", "times_duration")} | {"times_cell": cells[cells >= 0]}
+        return self.restored(columns | kept | times)
 
     def columns(self, state: OpenWindows) -> Columns:
         """Open cells, held values and times at a value; the lists of signals by lane are made anew."""

@@ -204,6 +204,13 @@ class Pending:
         _take(self.rows, self.links, lanes, found, start, out)
         return out, start
 
+    def rows_of(self, input_rank: int) -> I64:
+        """Row numbers of the waiting samples of an input."""
+        found, start = np.empty(len(self), np.int32), np.zeros(len(self.links.head) + 1, np.int64)
+        every = np.arange(len(self.links.head), dtype=np.int32)
+        _select(self.rows, self.links, every, np.full(len(every), np.iinfo(np.int64).max), found, start)
+        return found[self.rows.input[found] == input_rank].astype(np.int64)
+
     def all_rows(self, lanes: int) -> tuple[Rows, I64]:
         """A copy of everything, lane by lane, for a snapshot."""
         every, found = np.arange(lanes, dtype=np.int32), np.empty(len(self), np.int32)

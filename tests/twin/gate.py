@@ -54,6 +54,7 @@ class Gate:
         self.latest: dict[str, int] = {}
         self.ids, self.prints = IdMap(), {}
         self.carried: list[tuple[int, TimeConfiguration, dict[str, int]]] = []
+        self.bounds: list[int] = []  # watermarks that the last message's samples were held against
 
     def watermark(self, lane: str) -> int:
         """The largest of what the configuration in force says now and what each earlier one said when its time ended."""
@@ -86,7 +87,7 @@ class Gate:
             ids = [(m.source, m.boot, m.first + k) for k in range(len(m.samples))]
         known = self.ids.see(ids, self.append, limits.horizon_us)
         before = {s.lane: self.watermark(s.lane) for s in m.samples}  # once a message, its own append time included
-        verdicts = []
+        verdicts, self.bounds = [], [before[s.lane] for s in m.samples]
         for one, old, s in zip(ids, known, m.samples, strict=True):
             w = self.watermark(s.lane) if self.mutant == "watermark_inside_message" else before[s.lane]
             verdicts.append(self._verdict(one, old, s, w, m.first is not None))

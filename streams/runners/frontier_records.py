@@ -1,0 +1,62 @@
+"""What a task tells the next stage: how far it is complete.
+
+A frontier record names the lanes whose frontier moved since the last one and the floor of each lane class, which holds for all
+others. Only lanes that are ahead of their class's floor have to be named: they are the live lanes, and idle ones leave the set.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from streams.codec.outputs import TIME_HEADER
+from streams.kernel import I32, I64, NEG, grown
+from streams.runners.records import Record
+
+if TYPE_CHECKING:
+    from streams.runners.task import Task
+
+KIND_HEADER = "andon-kind"  # `frontier` on frontier records, so that readers can skip them unread
+
+
+class LiveLanes:
+    """Lanes that may be ahead of their class's floor, and what was last said of each."""
+
+    def __init__(self) -> None:
+        self.lanes: I32 = np.zeros(0, np.int32)
+        self.reported: I64 = np.zeros(0, np.int64)
+        self._new: list[I32] = []
+
+    def add(self, lanes: I32) -> None:
+        if len(lanes):
+            self._new.append(lanes)
+
+    def moved(self, task: Task) -> tuple[I32, I64]:
+        """Live lanes whose frontier moved since the last call, and the frontiers."""
+        if self._new:
+            self.lanes, self._new = np.unique(np.concatenate([self.lanes, *self._new])), []
+        self.reported = grown(self.reported, task.book.count, NEG)
+        frontier = task.frontiers(self.lanes)
+        ahead = frontier > task.book.floors()[task.book.lanes.lane_class[self.lanes]]
+        changed = frontier != self.reported[self.lanes]
+        self.reported[self.lanes] = frontier
+        moved, at = self.lanes[changed], frontier[changed]
+        self.lanes = self.lanes[ahead]
+        return moved, at
+
+
+def frontier_records(task: Task, topics: tuple[str, ...]) -> list[Record]:
+    """One record for each of the derived topics: behind the outputs it covers, in the same transaction."""
+    lanes, at = task.live.moved(task)
+    names, floors = task.book.time.classes.names, task.book.floors()
+    frontier = {
+        "epoch": task.adopted.epoch.number, "lanes": [task.names.lane_path(int(lane)) for lane in lanes],
+        "frontiers_us": [max(NEG, int(t)) for t in at], "class_table": task.adopted.configuration.fingerprint, "classes": list(names),
+        "floors_us": [max(NEG, int(t)) for t in floors],
+    }  # fmt: skip
+    found = []
+    for topic in topics:
+        value = task.writer.value(topic, task.environment.catalogue.of(topic).schema, {"kind": "FRONTIER", "frontier": frontier})
+        found.append(Record(topic, b"frontier", value, [(KIND_HEADER, b"frontier"), (TIME_HEADER, b"%d" % int(floors.min()))]))
+    return found

@@ -1,0 +1,59 @@
+"""Orders on their way into the join: from pending rows to events, from changed views to restate requests."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from streams.kernel import I32, I64
+from streams.model.order import Coordinate, OrderEvent
+from streams.operators.order_join import OrderRow, Request
+from streams.runners.lanebook import LaneBook
+from streams.runners.records import Record, Restatement, restate_request
+from streams.time.pending import Rows
+
+if TYPE_CHECKING:
+    from streams.runners.task import Task
+
+
+def below(book: LaneBook, centers: I32) -> I32:
+    """Lanes that look up to these."""
+    found = [lane for center in centers.tolist() for lane in book.below.get(center, ())]
+    return np.unique(np.array(found, np.int32))
+
+
+def order_rows(task: Task, lanes: I32, start: I64, rows: Rows) -> list[OrderRow]:
+    """Events of the released rows, in order per lane."""
+    blobs = task.blobs[task.orders]
+    assert blobs is not None
+    found = []
+    for j, lane in enumerate(lanes.tolist()):
+        for r in range(int(start[j]), int(start[j + 1])):
+            raw = task.reader_of_records.read(blobs.message(int(rows.extra[r])))
+            source, boot, _ = task.names.sources.decode(int(rows.source[r]))
+            rank = (source, int(boot.translate(_BOOT), 16) - (1 << 63), int(rows.sequence[r]), int(rows.offset[r]), int(rows.index[r]))
+            event = OrderEvent(
+                time_us=raw["event_time_us"], rank=rank, at=Coordinate(task.orders, int(rows.offset[r]), int(rows.index[r])),
+                event=raw["event"], order=raw["order"], operation=raw["operation"], product=raw["product"],
+                split_into=tuple(raw["split_into"]), corrects=raw["corrects"], corrects_time_us=raw["corrects_time_us"],
+                corrected_time_us=raw["corrected_time_us"],
+            )  # fmt: skip
+            found.append(OrderRow(lane, int(rows.time[r]), event))
+    blobs.released(rows.extra)
+    return found
+
+
+_BOOT = bytes.maketrans(b"abcdefghijklmnop", b"0123456789abcdef")  # the name of a boot, see codec/rows.py
+
+
+def requested(task: Task, requests: list[Request]) -> list[Record]:
+    found = []
+    for r in requests:
+        line = task.names.lines.decode(task.names.lanes.scope(r.lane))[0]
+        asked = Restatement(
+            line=line, lane=task.names.lanes.decode(r.lane)[0].decode(), descendants=True, since_us=r.since_us, until_us=r.until_us,
+            reason=r.reason, time_us=r.time_us, at=(task.origins[r.at.input], r.at.offset, r.at.index),
+        )  # fmt: skip
+        found.append(restate_request(task.writer, task.topology.name, task.adopted.configuration.fingerprint, asked))
+    return found

@@ -1,0 +1,132 @@
+"""Records that leave a task one by one: what is set aside, what is asked for, how far it is.
+
+They are few, so they are plain values, written by fastavro; results leave as encoded columns (codec/outputs.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import fastavro
+import numpy as np
+
+from streams.catalogue import DEAD_LETTERS, LATE, MESSAGE_BYTES_MAX, QUARANTINE, RESTATE_REQUESTS, schema_of
+from streams.codec.murmur import murmur3
+from streams.codec.outputs import ID_HEADER, TIME_HEADER, Headers, avro_bytes
+from streams.codec.reader import Read
+from streams.codec.reasons import DETAILS, REASONS
+from streams.kernel import I64
+from streams.operators.evidence import checksum
+from streams.time.gate import CONFLICT, FUTURE
+
+HEAD_BYTES = 65_536  # of a value too large to be kept whole
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record for Kafka: catalogue name of the topic, key, framed value, headers."""
+
+    topic: str
+    key: bytes | None
+    value: bytes
+    headers: Headers
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a task's input stands: catalogue name of the topic, its name on the broker, partition."""
+
+    name: str
+    topic: str
+    partition: int
+
+
+class RecordWriter:
+    """Frames records of the contracts. schema_id: of a catalogue topic's value."""
+
+    def __init__(self, application: str, schema_id: Callable[[str], int]) -> None:
+        self.application, self._schema_id = application, schema_id
+        self._parsed: dict[str, Any] = {}
+
+    def value(self, topic: str, schema: str, record: Mapping[str, Any]) -> bytes:
+        if schema not in self._parsed:
+            self._parsed[schema] = fastavro.parse_schema(dict(schema_of(schema)), _force=True)
+        return b"\0" + self._schema_id(topic).to_bytes(4, "big") + avro_bytes(self._parsed[schema], record)
+
+    def record(self, topic: str, key: bytes | None, record: Mapping[str, Any], identity: str, time_us: int) -> Record:
+        """A record whose id is the MurmurHash3 x64 128 of `identity`."""
+        headers: Headers = [(ID_HEADER, murmur3(identity.encode()).hex().encode()), (TIME_HEADER, b"%d" % time_us)]
+        return Record(topic, key, self.value(topic, topic, record), headers)
+
+
+def _coordinates(origin: Origin, read: Read, m: int) -> dict[str, Any]:
+    log, value = read.log, read.log.value(m)
+    kept = value if value is None or len(value) <= MESSAGE_BYTES_MAX else value[:HEAD_BYTES]
+    return {
+        "topic": origin.topic, "partition": origin.partition, "offset": int(log.offset[m]), "append_us": max(0, int(log.append[m])),
+        "key": log.key(m), "value": kept, "value_length": len(value or b""), "value_hash": murmur3(value or b"").hex(),
+    }  # fmt: skip
+
+
+def dead_letters(writer: RecordWriter, origin: Origin, read: Read) -> Iterable[Record]:
+    """One record for each message that could not be decoded."""
+    for m in np.flatnonzero(read.reason).tolist():
+        reason, where = REASONS[read.reason[m]], _coordinates(origin, read, m)
+        headers = {name: value or b"" for name, value in read.log.headers(m)}
+        schema_id = int(read.schema_id[m])
+        letter = where | {"reason": reason, "detail": DETAILS[reason], "headers": headers, "application": writer.application,
+                          "schema_id": schema_id if schema_id >= 0 else None}  # fmt: skip
+        yield writer.record(DEAD_LETTERS, where["key"], letter, f"{origin.topic}|{origin.partition}|{where['offset']}", where["append_us"])
+
+
+def _about(read: Read, names: Any, rows: Sequence[int], m: int) -> dict[str, Any]:
+    lanes = [names.lanes.decode(int(read.samples.lane[r]))[0].decode() for r in rows]
+    return {"indexes": [r - int(read.messages.row[m]) for r in rows], "assets": lanes, "event_times_us": [int(read.samples.time[r]) for r in rows]}
+
+
+def set_aside(writer: RecordWriter, origin: Origin, read: Read, names: Any, verdict: Any, bound: I64, kind: int) -> Iterable[Record]:
+    """One record a message for its samples with a verdict: LATE to the late topic, FUTURE and CONFLICT to quarantine."""
+    rows = np.flatnonzero(verdict == kind)
+    message = np.searchsorted(read.messages.row, rows, side="right") - 1
+    for m in np.unique(message).tolist():
+        own = rows[message == m].tolist()
+        where = _coordinates(origin, read, m) | _about(read, names, own, m) | {"application": writer.application}
+        identity = f"{origin.topic}|{origin.partition}|{where['offset']}"
+        if kind in (FUTURE, CONFLICT):
+            excess = [int(read.samples.time[r] - bound[r]) if kind == FUTURE else 0 for r in own]
+            reason = "FUTURE" if kind == FUTURE else "CONFLICT"
+            yield writer.record(QUARANTINE, where["key"], where | {"reason": reason, "excess_us": excess}, f"{identity}|{reason}", where["append_us"])
+        else:
+            lateness = [int(bound[r] - read.samples.time[r]) for r in own]
+            yield writer.record(LATE, where["key"], where | {"lateness_us": lateness}, identity, where["append_us"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restatement:
+    """What `audit.restate-request.v1` asks for; at: (origin, offset, index) of the record that brought the knowledge."""
+
+    line: bytes
+    lane: str
+    descendants: bool
+    since_us: int
+    until_us: int
+    reason: str
+    time_us: int
+    at: tuple[Origin, int, int] | None
+
+
+def restate_request(writer: RecordWriter, rule: str, version: str, asked: Restatement) -> Record:
+    evidence = []
+    if asked.at is not None:
+        origin, offset, index = asked.at
+        evidence.append({"topic": origin.topic, "partition": origin.partition, "first_offset": offset, "first_index": index, "last_offset": offset,
+                         "last_index": index, "count": 1, "checksum": checksum([(offset, index)])})  # fmt: skip
+    where = f"{asked.at[0].topic}|{asked.at[0].partition}|{asked.at[1]}|{asked.at[2]}" if asked.at else ""
+    identity = "|".join(map(str, (rule, version, asked.reason, asked.line.decode(), asked.lane, asked.since_us, asked.until_us, where)))
+    record = {
+        "id": murmur3(identity.encode()).hex(), "rule": rule, "version": version, "reason": asked.reason, "lanes": [asked.lane],
+        "descendants": asked.descendants, "since_us": asked.since_us, "until_us": asked.until_us, "evidence": evidence,
+    }  # fmt: skip
+    return writer.record(RESTATE_REQUESTS, asked.line, record, identity, asked.time_us)

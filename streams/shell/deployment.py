@@ -1,0 +1,61 @@
+"""What one application has in Kafka: the topics that it reads and writes, those that every topology has, and its own two homes.
+
+Inputs and outputs of a topology are co-partitioned: task n reads partition n of every input and writes partition n of every
+output. Reference and configuration topics are read whole by every worker and have one partition.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from streams.catalogue import CONFIGURATIONS, DEAD_LETTERS, HIERARCHY, LATE, QUARANTINE, RESTATE_REQUESTS, Topic, epochs_of, snapshots_of
+from streams.configuration import Configuration
+from streams.errors import SettingsError
+from streams.topology import Topology
+
+EVERY_TOPOLOGY = (DEAD_LETTERS, LATE, QUARANTINE, RESTATE_REQUESTS)  # written by all, so that none decides their partitions
+WHOLE = (HIERARCHY, CONFIGURATIONS)
+
+
+def topology_of(configuration: Configuration) -> Topology:
+    """The topology that a configuration names, wired by its rules."""
+    from topologies import NAMED
+
+    if configuration.topology not in NAMED:
+        raise SettingsError("the configuration names a topology that does not exist", topology=configuration.topology, known=sorted(NAMED))
+    return NAMED[configuration.topology](configuration)
+
+
+def partitions_of(configuration: Configuration) -> int:
+    """The number of partitions, hence of tasks, that all inputs and outputs share; SettingsError where they do not."""
+    topology, catalogue = topology_of(configuration), configuration.catalogue()
+    counts = {name: catalogue.of(name).partitions for name in (*topology.inputs, *topology.outputs)}
+    if len(set(counts.values())) > 1:
+        raise SettingsError(
+            "inputs and outputs of a topology are co-partitioned, but have different numbers of partitions", topology=topology.name, partitions=counts,
+            hint='give all of them the same: [topics."<name>"] partitions = n',
+        )  # fmt: skip
+    for name in WHOLE:
+        if catalogue.of(name).partitions != 1:
+            raise SettingsError("a topic that every worker reads whole has one partition", topic=name, partitions=catalogue.of(name).partitions)
+    return next(iter(counts.values()))
+
+
+def epochs(configuration: Configuration, prefix: str = "") -> Topic:
+    """The application's epoch topic, with its name on the broker."""
+    topic = epochs_of(configuration.application, partitions_of(configuration))
+    return replace(topic, name=prefix + topic.name)
+
+
+def snapshots(configuration: Configuration, prefix: str = "") -> Topic:
+    """The application's snapshot topic, with its name on the broker."""
+    topic = snapshots_of(configuration.application, partitions_of(configuration))
+    return replace(topic, name=prefix + topic.name)
+
+
+def topics_of(configuration: Configuration, prefix: str = "") -> dict[str, Topic]:
+    """All topics of the application: name without the prefix -> topic, whose name is that on the broker."""
+    topology, catalogue = topology_of(configuration), configuration.catalogue(prefix)
+    names = dict.fromkeys((*topology.inputs, *topology.outputs, *EVERY_TOPOLOGY, *WHOLE))
+    own = (epochs(configuration, prefix), snapshots(configuration, prefix))
+    return {name: catalogue.of(name) for name in names} | {topic.name.removeprefix(prefix): topic for topic in own}
