@@ -22,7 +22,7 @@ class CellMapper:
     """Entries of one file; remembers which rule fits which tag.
 
     A frame of entries has: line, at, sequence, fate, reason, detail, rule, topic (index of INPUTS, -1 none), path, asset, tag,
-    time, number, text, whole, quality, status, cause and the TEXT_FIELDS that some rule names.
+    time, timed (is the time known), blank, absent, number, text, whole, quality, status, cause and the TEXT_FIELDS that some rule names.
     """
 
     def __init__(self, block: FileMapping, reader: Reader) -> None:
@@ -112,6 +112,7 @@ class CellMapper:
         ]
         judged = e.judged(lines, checks, (kind == "ignore") | absent)
         return judged.drop("time_reason", "time_text", "no_path", "no_asset").with_columns(
+            timed=pl.Series(lines["time_reason"] == 0),
             rule=pl.Series(rule), topic=pl.Series(self._topics[rule]), quality=pl.Series(quality), status=status, whole=whole,
             number=_without(pl.Series(numbers), ~finite | (marked & (quality == BAD))), text=_without(text, marked & (quality == BAD)),
             absent=pl.Series(absent), **extra,

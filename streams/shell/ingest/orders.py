@@ -17,7 +17,7 @@ ORDER_RULE = "(order events)"
 class OrderMapper:
     """Entries of one file of order events.
 
-    A frame has: line, at, sequence, fate, reason, detail, rule, topic, path, asset (the work center), tag (the order), time, and
+    A frame has: line, at, sequence, fate, reason, detail, rule, topic, path, asset (the work center), tag (the order), time, timed, and
     the fields of `mes.order.v1` under their own names.
     """
 
@@ -52,7 +52,8 @@ class OrderMapper:
             sequence=pl.col("line"), time=times.us, path=paths.texts, rule=pl.lit(0, pl.Int64),
             topic=pl.lit(INPUTS.index(ORDERS), pl.Int64), asset=fields["work_center"], tag=fields["order"],
             quality=pl.lit(0, pl.Int64), text=fields["event"],
-            number=pl.lit(None, pl.Float64), whole=pl.lit(None, pl.Int64), absent=pl.lit(False), **fields,
+            number=pl.lit(None, pl.Float64), whole=pl.lit(None, pl.Int64), absent=pl.lit(False),
+            timed=pl.Series(times.reason == 0), **fields,
         )  # fmt: skip
         return e.judged(rows, checks, np.zeros(len(frame), np.bool_))
 
