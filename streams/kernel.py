@@ -44,12 +44,13 @@ POS: Final = 1 << 62  # after every instant
 
 
 def _cache_folder() -> Path:
-    """Where machine code is kept between runs: by content of all sources, since numba does not see that a callee in
-    another file changed."""
-    package = Path(__file__).parent
+    """Where machine code is kept between runs: by content of all sources that hold kernels, since numba does not see that a
+    callee in another file changed."""
     digest = hashlib.sha256()
-    for path in sorted(package.rglob("*.py")):
-        digest.update(path.read_bytes())
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
+        text = path.read_bytes()
+        if b"@kernel" in text or b"@inner" in text:
+            digest.update(text)
     home = os.environ.get("ANDON_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "andon"
     return Path(home) / "kernels" / digest.hexdigest()[:16]
 

@@ -12,7 +12,18 @@ from typing import NamedTuple
 import numpy as np
 
 from streams.codec.plan import (
-    OP_ARRAY, OP_BOOLEAN, OP_BYTES, OP_DOUBLE, OP_ENUM, OP_FIXED, OP_FLOAT, OP_LONG, OP_LONG_TO_DOUBLE, OP_OPTION, OP_TEXT, Plan,
+    OP_ARRAY,
+    OP_BOOLEAN,
+    OP_BYTES,
+    OP_DOUBLE,
+    OP_ENUM,
+    OP_FIXED,
+    OP_FLOAT,
+    OP_LONG,
+    OP_LONG_TO_DOUBLE,
+    OP_OPTION,
+    OP_TEXT,
+    Plan,
 )  # fmt: skip
 from streams.columns.text import utf8
 from streams.kernel import F64, I8, I32, I64, NEG, U8, inner, kernel
@@ -40,7 +51,7 @@ class Decoded(NamedTuple):
     item_size: I32
 
 
-@inner
+@kernel
 def _varint(buffer: U8, pos: int, end: int) -> tuple[int, int]:
     """(zigzag-decoded value, position behind it), or a negative position: -TRUNCATED, -BAD_VARINT."""
     raw, shift = np.uint64(0), 0
@@ -62,7 +73,7 @@ def _varint(buffer: U8, pos: int, end: int) -> tuple[int, int]:
     return np.int64(raw >> np.uint64(1)) ^ -np.int64(raw & np.uint64(1)), pos
 
 
-@inner
+@kernel
 def _float64(buffer: U8, pos: int) -> np.int64:
     """Bits of a little-endian double."""
     raw = np.uint64(0)
@@ -132,7 +143,7 @@ def _items(
             out.count[array, m] += count
 
 
-@inner
+@kernel
 def _single(buffer: U8, pos: int) -> float:
     """A 32-bit float, exactly, from its parts."""
     raw = np.int64(0)

@@ -54,7 +54,7 @@ class Program(NamedTuple):
     topics: I64  # [input, (at, size)] in consts: topic and partition of the input, encoded
 
 
-@inner
+@kernel
 def _put_long(out: U8, pos: int, value: int) -> int:
     raw = np.uint64(value << 1) ^ np.uint64(value >> 63)
     while raw > 127:
@@ -65,14 +65,14 @@ def _put_long(out: U8, pos: int, value: int) -> int:
     return pos + 1
 
 
-@inner
+@kernel
 def _put_bytes(out: U8, pos: int, source: U8, at: int, size: int) -> int:
     for k in range(size):
         out[pos + k] = source[at + k]
     return pos + size
 
 
-@inner
+@kernel
 def _put_decimal(out: U8, pos: int, value: int) -> int:
     if value < 0:
         out[pos] = 45
@@ -88,7 +88,7 @@ def _put_decimal(out: U8, pos: int, value: int) -> int:
     return pos + digits
 
 
-@inner
+@kernel
 def _put_name(out: U8, pos: int, t: Table, code: int, part: int, avro: bool) -> int:
     at = t.start[code]
     for k in range(part):

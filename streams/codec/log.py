@@ -118,7 +118,7 @@ def _signed(buffer: U8, pos: int, size: int) -> int:
     return value
 
 
-@inner
+@kernel
 def _zigzag(buffer: U8, pos: int, end: int) -> tuple[int, int]:
     """Varint of a record; a negative position where it does not fit."""
     raw, shift = np.uint64(0), 0
@@ -132,7 +132,7 @@ def _zigzag(buffer: U8, pos: int, end: int) -> tuple[int, int]:
     return 0, -1
 
 
-@inner
+@kernel
 def _append_header(buffer: U8, pos: int, end: int, wanted: U8) -> int:
     """Microseconds in the header `wanted` among the headers that begin at pos; NEG where it is missing or no number."""
     count, pos = _zigzag(buffer, pos, end)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from streams.kernel import U8, U64, inner, kernel
+from streams.kernel import U8, U64, kernel
 
 _M = 0x5BD1E995
 
@@ -46,12 +46,12 @@ def partition_of(key: bytes, partitions: int) -> int:
     return int(_murmur2(np.frombuffer(key, np.uint8)) & 0x7FFFFFFF) % partitions
 
 
-@inner
+@kernel
 def _rotated(x: np.uint64, r: int) -> np.uint64:
     return (x << np.uint64(r)) | (x >> np.uint64(64 - r))
 
 
-@inner
+@kernel
 def _final(k: np.uint64) -> np.uint64:
     k ^= k >> np.uint64(33)
     k *= np.uint64(0xFF51AFD7ED558CCD)
@@ -60,7 +60,7 @@ def _final(k: np.uint64) -> np.uint64:
     return k ^ (k >> np.uint64(33))
 
 
-@inner
+@kernel
 def _word(data: U8, at: int, size: int) -> np.uint64:
     value = np.uint64(0)
     for k in range(size):

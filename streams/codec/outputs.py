@@ -151,7 +151,7 @@ def _inlined(kind: Any, named: Mapping[str, Any]) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """Records of one derived topic, in order. The record of row k: key of line[k], value start[k] .. start[k + 1]."""
+    """Records of one derived topic, in order. The record of row k: key of line[k], value buffer[at[k] : end[k]]."""
 
     topic: str
     names: Names
@@ -160,7 +160,8 @@ class Encoded:
     time: I64
     ids: U8
     buffer: bytes
-    start: I64
+    at: I64
+    end: I64
 
     def __len__(self) -> int:
         return len(self.time)
@@ -168,10 +169,24 @@ class Encoded:
     def records(self) -> Iterator[tuple[bytes, bytes, Headers]]:
         """(key, value, headers) of each record."""
         keys = {int(code): self.names.lines.decode(int(code))[0] for code in np.unique(self.line)}
-        edges, ids = self.start.tolist(), self.ids.tobytes()
-        for k, (line, time) in enumerate(zip(self.line.tolist(), self.time.tolist(), strict=True)):
-            headers = [(ID_HEADER, ids[32 * k : 32 * k + 32]), (TIME_HEADER, b"%d" % time)]
-            yield keys[line], self.buffer[edges[k] : edges[k + 1]], headers
+        ids, columns = self.ids.tobytes(), (self.line.tolist(), self.time.tolist(), self.at.tolist(), self.end.tolist())
+        for k, (line, time, at, end) in enumerate(zip(*columns, strict=True)):
+            yield keys[line], self.buffer[at:end], [(ID_HEADER, ids[32 * k : 32 * k + 32]), (TIME_HEADER, b"%d" % time)]
+
+
+def merged(parts: Sequence[Encoded]) -> Encoded:
+    """Outputs of several steps for one topic as one: by lane and time, at one time in the order of the steps. Without it the
+    order of a lane's records in the topic would depend on where slices are cut."""
+    if len(parts) == 1:
+        return parts[0]
+    step = np.repeat(np.arange(len(parts)), [len(p) for p in parts])
+    lane, time = np.concatenate([p.lane for p in parts]), np.concatenate([p.time for p in parts])
+    order = np.lexsort((step, time, lane))
+    base = np.cumsum([0, *(len(p.buffer) for p in parts)])[step]
+    line, ids = np.concatenate([p.line for p in parts]), np.concatenate([p.ids for p in parts])
+    at, end = (base + np.concatenate(columns) for columns in ([p.at for p in parts], [p.end for p in parts]))
+    buffer = b"".join(p.buffer for p in parts)
+    return Encoded(parts[0].topic, parts[0].names, line[order], lane[order], time[order], ids[order], buffer, at[order], end[order])
 
 
 _EVIDENCE_ITEM = next(f for f in schema_of("ctx.count.v1")["fields"] if f["name"] == "evidence")["type"]["items"]
@@ -256,4 +271,4 @@ class Encoder:
             if first == rows:
                 break
             out = np.concatenate([out, np.empty(len(out) + 64 * (most + blob_most) + (1 << 20), np.uint8)])
-        return Encoded(self.topic, names, line, columns["lane"], columns["time"], ids, out[: int(start[-1])].tobytes(), start)
+        return Encoded(self.topic, names, line, columns["lane"], columns["time"], ids, out[: int(start[-1])].tobytes(), start[:-1], start[1:])

@@ -54,13 +54,13 @@ class Out(NamedTuple):
     quality: I8
 
 
-@inner
+@kernel
 def _mixed(h: np.uint64, x: np.uint64) -> np.uint64:
     h = (h ^ x) * np.uint64(0x9E3779B97F4A7C15)
     return h ^ (h >> np.uint64(29))
 
 
-@inner
+@kernel
 def _line_path(buffer: U8, at: int, size: int) -> bool:
     """Four parts, none empty."""
     parts, length = 1, 0

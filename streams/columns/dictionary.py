@@ -36,7 +36,7 @@ class Table(NamedTuple):
     link: I32  # of each code, set by its owner; -1 at first
 
 
-@inner
+@kernel
 def _stir(h: np.uint64, buffer: U8, at: int, size: int) -> np.uint64:
     """Hash a string into h, eight bytes a step; the length first, so that strings do not run into each other."""
     h = (h ^ np.uint64(size)) * np.uint64(0x9E3779B97F4A7C15)
@@ -66,7 +66,7 @@ def _hash(scope: int, buffer: U8, p0: int, n0: int, p1: int, n1: int, p2: int, n
     return _stir(_stir(h, buffer, p1, n1), buffer, p2, n2)
 
 
-@inner
+@kernel
 def _same(a: U8, p: int, b: U8, q: int, n: int) -> bool:
     for i in range(n):
         if a[p + i] != b[q + i]:
@@ -74,7 +74,7 @@ def _same(a: U8, p: int, b: U8, q: int, n: int) -> bool:
     return True
 
 
-@inner
+@kernel
 def _copy(target: U8, at: int, source: U8, start: int, size: int) -> None:
     for i in range(size):
         target[at + i] = source[start + i]

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from streams.kernel import I64, inner
+from streams.kernel import I64, inner, kernel
 
 FIRST_OFFSET, FIRST_INDEX, LAST_OFFSET, LAST_INDEX, COUNT, CHECKSUM = range(6)
 WIDTH = 6
 
 
-@inner
+@kernel
 def mixed(offset: int, index: int) -> np.uint64:
     """splitmix64 (Steele, Lea, Flood 2014) of a coordinate."""
     z = np.uint64(offset) * np.uint64(1 << 20) + np.uint64(index) + np.uint64(0x9E3779B97F4A7C15)

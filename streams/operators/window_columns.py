@@ -9,8 +9,23 @@ from streams.kernel import I64, NEG, kernel
 from streams.operators.ordering import by_signal
 from streams.operators.slice import Columns
 from streams.operators.window_kernel import (
-    C_END, C_START, C_TIMES, E_LANE, E_SIGNAL, E_SPEC, E_SPENT, E_SPENT_END, E_START, E_TIME, E_TRIGGER, Cells, Emitted, Held, LaneSignals,
-    Times, new_times,
+    C_END,
+    C_START,
+    C_TIMES,
+    E_LANE,
+    E_SIGNAL,
+    E_SPEC,
+    E_SPENT,
+    E_SPENT_END,
+    E_START,
+    E_TIME,
+    E_TRIGGER,
+    Cells,
+    Emitted,
+    Held,
+    LaneSignals,
+    Times,
+    new_times,
 )  # fmt: skip
 
 

@@ -104,7 +104,7 @@ def new_emitted(rows: int, inputs: int, spent: int) -> Emitted:
     )  # fmt: skip
 
 
-@inner
+@kernel
 def _entry(times: Times, cells: Cells, cell: int, value: int) -> int:
     """The cell's entry of a value; a new one where there is none. Needs room for one."""
     at = cells.ints[cell, C_TIMES]
@@ -152,7 +152,7 @@ def _open(cells: Cells, cell: int, start: int, end: int, since: int, context: in
     cells.counts[0] += 1
 
 
-@inner
+@kernel
 def _emit(
     cells: Cells, times: Times, held: Held, discrete: bool, hold: int, out: Emitted, cell: int, signal: int, spec: int,
     position: int, until: int, trigger: int, session: bool,
@@ -189,7 +189,7 @@ def _emit(
     cells.counts[0] -= 1
 
 
-@inner
+@kernel
 def _change(
     specs: I64, cells: Cells, times: Times, held: Held, by_lane: LaneSignals, discrete: bool, hold: int, out: Emitted, slots: int,
     lane: int, position: int, time: int,
@@ -208,7 +208,7 @@ def _change(
         signal = by_lane.after[signal]
 
 
-@inner
+@kernel
 def _fire(
     specs: I64, cells: Cells, times: Times, held: Held, by_lane: LaneSignals, discrete: bool, hold: int, out: Emitted, slots: int,
     lane: int, position: int, until: int,

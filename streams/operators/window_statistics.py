@@ -35,7 +35,8 @@ import numpy as np
 
 from streams.errors import require
 from streams.kernel import B1, I32, I64, NEG, POS
-from streams.operators import window_columns, window_kernel as k
+from streams.operators import window_columns
+from streams.operators import window_kernel as k
 from streams.operators.slice import Columns, Outputs, Slice
 from streams.time.windows import SHAPES, WindowSpec
 

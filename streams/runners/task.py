@@ -20,15 +20,15 @@ import numpy as np
 from streams.catalogue import Catalogue
 from streams.codec.blobs import Blobs, RecordReader
 from streams.codec.log import Log
-from streams.codec.outputs import ContextTable, Encoded, Encoder
+from streams.codec.outputs import ContextTable, Encoded, Encoder, merged
 from streams.codec.reader import Reader
 from streams.kernel import B1, I32, I64, NEG, POS
 from streams.operators.order_join import JoinSlice
 from streams.operators.slice import Names, Slice, empty_slice, plain_slice
 from streams.runners import adoption, late, order_flow, records, results
 from streams.runners.epoch import Adopted, Epoch
-from streams.runners.lanebook import LaneBook, touch_all
 from streams.runners.frontier_records import LiveLanes
+from streams.runners.lanebook import LaneBook, touch_all
 from streams.runners.ledger import Ledger
 from streams.runners.records import Origin, Record, RecordWriter
 from streams.time.frontier import Release
@@ -208,6 +208,7 @@ class Task:
 
     def _steps(self, piece: Slice) -> None:
         contexts = self.contexts.table(self.join_state.contexts if self.join_state else [((), ())])
+        found: dict[str, list[Encoded]] = {}
         for n, step in enumerate(self.topology.steps):
             ranks = [s.rank for s in step.sources]
             part = piece if len(ranks) == len(self.topology.sources) else piece.only(np.isin(piece.rows.input, ranks))
@@ -215,7 +216,8 @@ class Task:
             for sink, encoder in zip(self.topology.sinks, self.encoders, strict=True):
                 if sink.step == step.id and len(outputs[sink.output]["time"]):
                     columns, blobs = results.bound_columns(self, step, sink.binding, outputs[sink.output])
-                    self.outbox.results.append(encoder.encode(columns, self.names, contexts, blobs))
+                    found.setdefault(sink.topic, []).append(encoder.encode(columns, self.names, contexts, blobs))
+        self.outbox.results += [merged(parts) for parts in found.values()]
 
     def take(self) -> Transaction:
         """The transaction of everything since the last one. Call `advance` first: a partial release would be lost at recovery."""

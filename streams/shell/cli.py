@@ -11,9 +11,10 @@ from rich.console import Console
 from rich.text import Text
 
 from streams.errors import AndonError
-from streams.shell.commands import local
+from streams.shell.commands import admin, export, local, pace, tail
 
-COMMANDS = (local,)  # in the order of `andon --help`; a module imports what is slow to import inside its functions
+# In the order of `andon --help`. A module imports what is slow to import inside its functions.
+COMMANDS = (local, admin, tail, export, pace)
 
 
 def app() -> typer.Typer:

@@ -10,7 +10,8 @@ from dataclasses import replace
 
 from streams.catalogue import CONFIGURATIONS, DEAD_LETTERS, HIERARCHY, LATE, QUARANTINE, RESTATE_REQUESTS, Topic, epochs_of, snapshots_of
 from streams.configuration import Configuration
-from streams.errors import SettingsError
+from streams.errors import PlatformError, SettingsError
+from streams.shell.kafka_connection import Admin
 from streams.topology import Topology
 
 EVERY_TOPOLOGY = (DEAD_LETTERS, LATE, QUARANTINE, RESTATE_REQUESTS)  # written by all, so that none decides their partitions
@@ -32,12 +33,12 @@ def partitions_of(configuration: Configuration) -> int:
     counts = {name: catalogue.of(name).partitions for name in (*topology.inputs, *topology.outputs)}
     if len(set(counts.values())) > 1:
         raise SettingsError(
-            "inputs and outputs of a topology are co-partitioned, but have different numbers of partitions", topology=topology.name, partitions=counts,
-            hint='give all of them the same: [topics."<name>"] partitions = n',
+            "inputs and outputs of a topology are co-partitioned, but have different numbers of partitions", topology=topology.name,
+            partitions=counts, hint='give all of them the same: [topics."<name>"] partitions = n',
         )  # fmt: skip
     for name in WHOLE:
-        if catalogue.of(name).partitions != 1:
-            raise SettingsError("a topic that every worker reads whole has one partition", topic=name, partitions=catalogue.of(name).partitions)
+        if (count := catalogue.of(name).partitions) != 1:
+            raise SettingsError("a topic that every worker reads whole has one partition", topic=name, partitions=count)
     return next(iter(counts.values()))
 
 
@@ -59,3 +60,13 @@ def topics_of(configuration: Configuration, prefix: str = "") -> dict[str, Topic
     names = dict.fromkeys((*topology.inputs, *topology.outputs, *EVERY_TOPOLOGY, *WHOLE))
     own = (epochs(configuration, prefix), snapshots(configuration, prefix))
     return {name: catalogue.of(name) for name in names} | {topic.name.removeprefix(prefix): topic for topic in own}
+
+
+def on_broker(admin: Admin, name: str, prefix: str = "") -> str:
+    """A topic's name on the broker: under the deployment's prefix if it is there, else as given; PlatformError: neither is."""
+    tries = list(dict.fromkeys((prefix + name, name)))
+    there = admin.topics(tries)
+    for one in tries:
+        if there[one] is not None:
+            return one
+    raise PlatformError("there is no such topic", tried=tries, hint="run `andon topics apply`, or see ANDON_TOPIC_PREFIX")

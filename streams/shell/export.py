@@ -24,17 +24,18 @@ import polars as pl
 
 from streams.catalogue import Append
 from streams.codec.log import Log, pack_headers
-from streams.errors import DataError, InvalidValue
+from streams.errors import DataError, InvalidValue, require
 from streams.kernel import NEG
 from streams.shell.kafka_reader import Headers, Record, append_us
 
 MANIFEST: Final = "manifest.json"
 FORMAT: Final = 1
 TIMESTAMP_TYPES: Final = ("NONE", "CREATE_TIME", "LOG_APPEND_TIME")  # by librdkafka's number
-COLUMNS: Final = pl.Schema({
+_TYPES: dict[str, Any] = {
     "offset": pl.Int64, "append_us": pl.Int64, "timestamp_type": pl.String, "timestamp_ms": pl.Int64, "key": pl.Binary, "value": pl.Binary,
     "headers": pl.List(pl.Struct({"name": pl.String, "value": pl.Binary})),
-})  # fmt: skip
+}  # fmt: skip
+COLUMNS: Final = pl.Schema(_TYPES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +89,8 @@ class Export:
         """Records of a partition as they are in the file."""
         if topic not in self.topics:
             raise InvalidValue("the export does not have this topic", topic=topic, exported=sorted(self.topics))
-        if not 0 <= partition < len(self.topics[topic].partitions):
-            raise InvalidValue("the topic does not have this partition", topic=topic, partition=partition, partitions=len(self.topics[topic].partitions))
+        partitions = len(self.topics[topic].partitions)
+        require(0 <= partition < partitions, "no such partition", topic=topic, partition=partition, partitions=partitions)
         try:
             return pl.read_parquet(self.folder / topic / f"{partition}.parquet")
         except (OSError, pl.exceptions.PolarsError) as error:

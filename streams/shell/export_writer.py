@@ -24,8 +24,8 @@ from streams.shell.registry import Registry, subject_of
 PART_BYTES: Final = 32 << 20  # of one partition in memory
 ALL_BYTES: Final = 256 << 20  # of all partitions in memory
 ROW_GROUP: Final = 50_000
-SCHEMA_IDS_MAX: Final = 10_000  # ids asked for; a topic of garbage must not become so many requests
-_RECORD_BYTES = 200  # a record's Python objects, beyond its bytes
+SCHEMA_IDS_MAX: Final = 1_000  # ids asked for, the lowest: a topic of garbage, whose ids lie anywhere, must not become so many requests
+_RECORD_BYTES = 500  # a record's Python objects, beyond its bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +73,8 @@ class _Partition:
         if len(self.parts) == 1:
             self.parts[0].rename(self.file)
         else:
-            pl.scan_parquet(self.parts, schema=COLUMNS).sink_parquet(self.file, compression="zstd", row_group_size=ROW_GROUP, maintain_order=True)
+            whole = pl.scan_parquet(self.parts, schema=COLUMNS)
+            whole.sink_parquet(self.file, compression="zstd", row_group_size=ROW_GROUP, maintain_order=True)
             for part in self.parts:
                 part.unlink()
         return ExportedPartition(self.span.start, self.next or self.span.start, self.span.end, self.written)

@@ -52,8 +52,9 @@ class Change:
 
 
 def plan(
-    topics: Iterable[Topic], admin: Admin, *, append_chosen: Container[str] = (), replication: int | None = None, allow_deletion: bool = False
-) -> list[Change]:
+    topics: Iterable[Topic], admin: Admin, *,
+    append_chosen: Container[str] = (), replication: int | None = None, allow_deletion: bool = False,
+) -> list[Change]:  # fmt: skip
     """All differences, topic by topic.
 
     append_chosen: names of topics for which the configuration says append= in so many words. replication: wanted of every topic;
@@ -66,13 +67,13 @@ def plan(
     for topic in wanted:
         described = there[topic.name]
         if described is None or topic.name not in settings:  # or the broker that was asked has not heard of it yet
-            found.append(Change(topic=topic.name, kind="missing", wanted=f"{topic.partitions} partitions"))
+            found.append(Change(topic=topic.name, kind="missing", wanted=f"{topic.partitions} partition{'s' * (topic.partitions > 1)}"))
             continue
         found += _shape(topic, described, replication)
-        for change in _settings(topic, settings[topic.name], allow_deletion):
-            if change.setting == STAMP and change.different:
-                change = _timestamp(change, topic, topic.name in append_chosen, admin, described)
-            found.append(change)
+        found += [
+            _timestamp(one, topic, topic.name in append_chosen, admin, described) if one.setting == STAMP and one.different else one
+            for one in _settings(topic, settings[topic.name], allow_deletion)
+        ]
     return found
 
 
@@ -122,25 +123,27 @@ def _timestamp(change: Change, topic: Topic, chosen: bool, admin: Admin, describ
     change = replace(change, kind="timestamp")
     if topic.append == "header":
         return change
-    places = [(topic.name, partition) for partition in range(described.partitions)]
     if not chosen:
-        refused, hint = "its records bear their senders' time, and nobody has chosen where append time comes from", "append = \"log\" or \"header\""
-    elif admin.starts(places) != admin.ends(places, committed=False):
-        refused, hint = "it holds records that bear their senders' time, and no append time", "make a new topic, or append = \"header\" if they carry it"
-    else:
+        reason = "its records bear their senders' time, and nobody has chosen where append time comes from"
+        return replace(change, refused=reason, hint='configure [topics."..."] append = "log", or "header"')
+    places = [(topic.name, partition) for partition in range(described.partitions)]
+    if admin.starts(places) == admin.ends(places, committed=False):
         return change
-    return replace(change, refused=refused, hint=f'[topics."..."]: {hint}' if not chosen else hint)
+    reason = "it holds records that bear their senders' time, and no append time"
+    return replace(change, refused=reason, hint='make a new version of the topic, or append = "header" if the records carry it')
 
 
 def apply(
-    topics: Sequence[Topic], admin: Admin, *, append_chosen: Container[str] = (), replication: int | None = None, allow_deletion: bool = False
-) -> list[Change]:
+    topics: Sequence[Topic], admin: Admin, *,
+    append_chosen: Container[str] = (), replication: int | None = None, allow_deletion: bool = False,
+) -> list[Change]:  # fmt: skip
     """Do what `plan` finds; returns it. PlatformError, and nothing is changed, where anything of it is refused.
 
     replication: of new topics; needed where the cluster has more than one broker, for there a silent 1 would lose records.
     """
     _, brokers = admin.cluster()
-    require(replication is None or 1 <= replication <= brokers, "replication needs as many brokers", replication=replication, brokers=brokers)
+    enough = replication is None or 1 <= replication <= brokers
+    require(enough, "replication needs as many brokers", replication=replication, brokers=brokers)
 
     def now() -> list[Change]:
         return plan(topics, admin, append_chosen=append_chosen, replication=replication, allow_deletion=allow_deletion)
@@ -149,7 +152,8 @@ def apply(
     refuse(found)
     missing = {change.topic for change in found if change.kind == "missing"}
     if missing and replication is None and brokers > 1:
-        raise PlatformError("the cluster has several brokers: say how many replicas new topics have", brokers=brokers, hint="--replication 3")
+        fact = "the cluster has several brokers: say how many replicas new topics have"
+        raise PlatformError(fact, brokers=brokers, hint="--replication 3")
     for topic in topics:
         if topic.name in missing:
             admin.create(topic.name, topic.partitions, replication or 1, topic.broker_settings())
@@ -172,5 +176,5 @@ def _settle(now: Callable[[], list[Change]]) -> None:
     deadline_s = time.monotonic() + _SETTLED_S
     while left := [change for change in now() if change.different]:
         if time.monotonic() > deadline_s:
-            raise PlatformError("the cluster does not show the changes that it has accepted", left=[change.sentence() for change in left])
+            raise PlatformError("the cluster does not show the changes that it has accepted", left=[c.sentence() for c in left])
         time.sleep(0.1)

@@ -31,7 +31,8 @@ from confluent_kafka.admin import (
 from streams.errors import PlatformError
 from streams.shell.settings import KafkaSettings
 
-K, V = TypeVar("K"), TypeVar("V")
+K = TypeVar("K")
+V = TypeVar("V")
 Place = tuple[str, int]  # topic, partition
 
 QUIET: Final = {"log_level": 0}  # librdkafka writes to standard error what we raise
@@ -65,7 +66,8 @@ class Trouble:
 
     def error(self, fact: str, settings: KafkaSettings, **values: Any) -> PlatformError:
         given = {"reason": self.reason} if self.reason else {}
-        return PlatformError(fact, bootstrap_servers=settings.bootstrap_servers, **values, **given, hint="see ANDON_KAFKA__* in docs/settings.md")
+        hint = "see ANDON_KAFKA__* in docs/settings.md"
+        return PlatformError(fact, bootstrap_servers=settings.bootstrap_servers, **values, **given, hint=hint)
 
 
 class Admin:
@@ -150,7 +152,7 @@ class Admin:
         if not wanted:
             return {}
         found = {}
-        answers = self._values("list offsets", lambda: self._client.list_offsets(wanted, isolation_level=isolation))
+        answers: dict[Any, Any] = self._values("list offsets", lambda: self._client.list_offsets(wanted, isolation_level=isolation))
         for place, answer in answers.items():
             if isinstance(answer, KafkaError):
                 raise self._refusal("the offsets of a partition cannot be read", answer, topic=place.topic, partition=place.partition)

@@ -100,6 +100,7 @@ class KafkaReader:
     def __init__(self, settings: KafkaSettings, *, stall_s: float = 60.0) -> None:
         require(stall_s > 0, "stall_s must be positive", stall_s=stall_s)
         self.settings, self.stall_s, self._trouble = settings, stall_s, Trouble()
+        self._heard = False
         try:
             self._consumer = Consumer({
                 **settings.librdkafka(), **QUIET, "error_cb": self._trouble.note,
@@ -169,7 +170,8 @@ class KafkaReader:
                 ends[message.topic(), message.partition()] = message.offset()
             elif error.code() not in _OF_NO_GROUP:
                 raise self._failed(message, error)
-        if self._trouble.final:
+        self._heard = self._heard or bool(records or ends)
+        if self._trouble.final and not self._heard:  # later, it is a broker that restarts
             raise self._trouble.error("Kafka cannot be reached", self.settings)
         return records, ends
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import base64
 import io
 import math
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -23,12 +24,14 @@ from streams.shell.kafka_reader import Record, append_us
 
 Lookup = Callable[[int], Mapping[str, Any] | None]
 
+_ASK_AGAIN_S = 5.0  # for a schema that the registry did not know: a topic of garbage must not become as many requests
+
 
 class Decoder:
     """Framed Avro of any schema id that `lookup` knows, with every logical type as what it is on the wire."""
 
     def __init__(self, lookup: Lookup) -> None:
-        self._lookup, self._parsed = lookup, dict[int, Any]()
+        self._lookup, self._parsed, self._unknown = lookup, dict[int, Any](), dict[int, float]()
 
     def value(self, framed: bytes) -> Any:
         """The decoded value; DataError says why there is none. PlatformError where the schema cannot be asked for.
@@ -49,8 +52,11 @@ class Decoder:
 
     def _schema(self, schema_id: int) -> Any:
         if schema_id not in self._parsed:
-            schema = self._lookup(schema_id)
+            unknown = time.monotonic() - self._unknown.get(schema_id, -_ASK_AGAIN_S) < _ASK_AGAIN_S
+            schema = None if unknown else self._lookup(schema_id)
             if schema is None:
+                if not unknown:
+                    self._unknown[schema_id] = time.monotonic()
                 raise DataError("the registry does not know the schema", schema_id=schema_id)
             try:
                 self._parsed[schema_id] = fastavro.parse_schema(_without_logical_types(schema), named_schemas={})

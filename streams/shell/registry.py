@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
@@ -41,11 +42,9 @@ def subject_of(topic: str) -> str:
 def _library() -> Any:
     """confluent_kafka.schema_registry; slow to import, and authlib below it warns every user about its own future."""
     with warnings.catch_warnings():
-        import authlib.deprecate  # its filter `always` must be there before ours
-
-        warnings.simplefilter("ignore", authlib.deprecate.AuthlibDeprecationWarning)
-        import confluent_kafka.schema_registry as library
-    return library
+        deprecate = import_module("authlib.deprecate")  # its own filter, `always`, must be there before ours
+        warnings.simplefilter("ignore", deprecate.AuthlibDeprecationWarning)
+        return import_module("confluent_kafka.schema_registry")
 
 
 class Registry:
@@ -85,14 +84,14 @@ class Registry:
 
     def id_of(self, subject: str, schema: Mapping[str, Any]) -> int:
         """Id of one of our contracts under a subject."""
-        found = self._lookup(subject, json.dumps(schema))
+        found = self.lookup(subject, json.dumps(schema))
         if found is None:
             raise PlatformError("a schema is not registered", subject=subject, name=schema.get("name"), hint="run `andon schemas apply`")
         return found
 
     def register(self, subject: str, text: str) -> int:
         """Id of the schema under the subject; registered now, as it is written, unless it was already."""
-        known = self._lookup(subject, text)
+        known = self.lookup(subject, text)
         if known is not None:
             return known
         found = self._asked("register a schema", lambda: self._client.register_schema(subject, self._schema(text)), subject=subject)
@@ -132,7 +131,8 @@ class Registry:
     def _schema(self, text: str) -> Any:
         return self._library.Schema(text, "AVRO")
 
-    def _lookup(self, subject: str, text: str) -> int | None:
+    def lookup(self, subject: str, text: str) -> int | None:
+        """Id of a schema under a subject; None: it is not registered there."""
         schema = self._schema(text)
         for normalize in (True, False):  # a registry that compares letter by letter finds it only as it was written
             found = self._found("look a schema up", lambda n=normalize: self._client.lookup_schema(subject, schema, n), subject=subject)  # type: ignore[misc]

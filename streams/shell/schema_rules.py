@@ -130,7 +130,8 @@ def _named(reader: Mapping[str, Any], writer: Mapping[str, Any], kind: str, wher
         return [] if reader["size"] == writer["size"] else [f"{where}: {writer['size']} bytes written, {reader['size']} read"]
     if kind == "enum":
         unknown = sorted(set(writer["symbols"]) - set(reader["symbols"]))
-        return [f"{where}: the reader does not know {', '.join(unknown)}, and has no default"] if unknown and "default" not in reader else []
+        known = not unknown or "default" in reader
+        return [] if known else [f"{where}: the reader does not know {', '.join(unknown)}, and has no default"]
     found, there = [], {field["name"]: field for field in writer["fields"]}
     for field in reader["fields"]:
         at = f"{where}.{field['name']}"

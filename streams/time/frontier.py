@@ -74,7 +74,7 @@ def _blocker(clocks: Clocks, lanes: Lanes, own: B1, orders: int, above: Above, l
     return -1, NEG
 
 
-@inner
+@kernel
 def _push(heaps: Heaps, slot: int, key: int, lane: int) -> None:
     at = heaps.size[slot]
     heaps.size[slot] += 1
@@ -87,7 +87,7 @@ def _push(heaps: Heaps, slot: int, key: int, lane: int) -> None:
     heaps.key[slot, at], heaps.lane[slot, at] = key, lane
 
 
-@inner
+@kernel
 def _pop(heaps: Heaps, slot: int) -> None:
     heaps.size[slot] -= 1
     size = heaps.size[slot]

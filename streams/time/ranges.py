@@ -100,7 +100,7 @@ def _unlink(r: Ranges, source: int, row: int) -> None:
     _free(r, row)
 
 
-@inner
+@kernel
 def _cut(r: Ranges, source: int, first: int, end: int, oldest: int, known: B1, at: int) -> int:
     """Take [first, end) out of the source's ranges, mark in `known` what was alive there; the range left of the hole."""
     row = r.tail[source]

@@ -13,15 +13,13 @@ import fastavro
 import numpy as np
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from streams.codec.decode import REASONS, Decoded, decode
 from streams.codec.plan import Column, Plan, compile_plan
 from streams.errors import SchemaError
 from streams.kernel import NEG
-from tests import twin as _profile
+from tests.seeds import randoms
 
-assert _profile
 SCHEMAS = {p.name.removesuffix(".avsc"): json.loads(p.read_text()) for p in (Path(__file__).parents[2] / "schemas").glob("*.avsc")}
 RAW = sorted(name for name in SCHEMAS if name.startswith(("ot.", "mes.", "ref.")))
 LONGS = [0, 1, -1, 63, 64, -65, 2**31 - 1, -(2**31), 2**62, -(2**63), 2**63 - 1]
@@ -111,7 +109,7 @@ def plain(column: Column, value: Any) -> Any:
 
 
 @pytest.mark.parametrize("name", RAW)
-@given(random=st.randoms(use_true_random=False))
+@given(random=randoms())
 def test_agrees_with_fastavro(name: str, random: Random) -> None:
     schema = SCHEMAS[name]
     columns = wanted(schema)
@@ -126,7 +124,7 @@ def test_agrees_with_fastavro(name: str, random: Random) -> None:
 
 
 @pytest.mark.parametrize("name", RAW)
-@given(random=st.randoms(use_true_random=False))
+@given(random=randoms())
 def test_hostile_bytes_never_hurt_their_neighbours(name: str, random: Random) -> None:
     """Bytes flipped, cut, added: the message is refused with a reason or is another valid one; the next is untouched."""
     schema = SCHEMAS[name]

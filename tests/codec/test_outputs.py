@@ -11,7 +11,6 @@ import mmh3
 import numpy as np
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from streams.catalogue import schema_of
 from streams.codec.outputs import ContextTable, Encoder
@@ -20,6 +19,7 @@ from streams.operators.evidence import checksum
 from streams.operators.slice import Columns
 from tests.operators.harness import Plant, resolve, run_once
 from tests.operators.test_laws import CASES, random_histories
+from tests.seeds import randoms
 
 TOPICS = [("ot.sample.v1", 3), ("ot.telemetry.v1", 3)]
 ORDERS = [(OrderRef("A-1", "10", "Größe", "cell-1"), OrderRef("B", "", "", "")), ()]
@@ -57,7 +57,7 @@ def expected_evidence(row: np.ndarray, context: int) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("case", WHERE)
-@given(random=st.randoms(use_true_random=False))
+@given(random=randoms())
 def test_fastavro_reads_what_the_columns_say(case: str, random: Random) -> None:
     schema, output, binding = WHERE[case]
     plant, outputs = run_once(CASES[case], random_histories(case, random), 60, random)

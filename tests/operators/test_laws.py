@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from streams.operators import ALL, CounterIncrements, InContext, OrderJoin, StateIntervals, WindowStatistics
 from streams.time.windows import WindowSpec
 from tests.operators.harness import Histories, expected_evidence, run
+from tests.seeds import randoms
 from tests.twin import operators as twin
 from tests.twin.operators import Row
 
@@ -64,7 +64,7 @@ def expected(case: str, histories: Histories, lane: str) -> list[dict[str, Any]]
 
 
 @pytest.mark.parametrize("case", CASES)
-@given(random=st.randoms(use_true_random=False))
+@given(random=randoms())
 def test_equals_its_twin_under_any_cut(case: str, random: Random) -> None:
     histories = random_histories(case, random)
     outputs, _ = run(CASES[case], histories, END, random, cuts=random.randint(0, 12))
@@ -81,7 +81,7 @@ def same(out: dict[str, Any]) -> str:
 
 
 @pytest.mark.parametrize("case", CASES)
-@given(random=st.randoms(use_true_random=False))
+@given(random=randoms())
 def test_slicing_law(case: str, random: Random) -> None:
     """Outputs in order per lane and the canonical state: bit for bit."""
     histories = random_histories(case, random)

@@ -7,7 +7,6 @@ from random import Random
 import numpy as np
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from streams.errors import InvalidValue
 from streams.kernel import NEG
@@ -16,6 +15,7 @@ from streams.model.order import EVENTS, Coordinate, OrderEvent
 from streams.operators.order_join import JoinSlice, OrderJoin, OrderRow
 from streams.operators.slice import Names, Slice, plain_slice
 from streams.time.pending import empty_rows
+from tests.seeds import randoms
 from tests.twin import orders as twin
 
 LINE, END, HISTORY = "acme/hamburg/pressing/line-1", 40, 1000
@@ -62,7 +62,7 @@ def observations(names: Names, line: int, times: dict[str, list[int]], since: di
     return plain_slice(names, codes, np.array([since[a] for a in lanes], np.int64), np.array([until[a] for a in lanes], np.int64), start, rows)
 
 
-@given(random=st.randoms(use_true_random=False))
+@given(random=randoms())
 def test_equals_its_twin_under_any_cut(random: Random) -> None:
     names = Names()
     line = names.lines.encode(0, LINE.encode())
@@ -114,7 +114,7 @@ def told_since(orders: list[OrderRow], names: Names, line: int, plant: Hierarchy
     return all(one == twin.told(orders, lanes, plant, LINE, asset, t) for t in range(max(since, -10), time))
 
 
-@given(random=st.randoms(use_true_random=False))
+@given(random=randoms())
 def test_slicing_law(random: Random) -> None:
     """The state does not remember how it was cut."""
     names = Names()

@@ -127,6 +127,8 @@ def random_log(topic: str, random: Random, length: int = 10, start: int = 10) ->
             log.append(Message(kind, append, through=append - random.randint(-1, 4)))
         elif kind in ("blank", "dead"):
             log.append(Message(kind, append))
+    if random.random() < 0.6:  # complete through the end, so that there is something to compare
+        log.append(Message("claim", append + 1, through=append - random.randint(0, 2)))
     return log
 
 

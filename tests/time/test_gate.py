@@ -6,8 +6,8 @@ from random import Random
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
+from tests.seeds import randoms
 from tests.time.columnar import ColumnarGate
 from tests.twin.cases import BASE, CONFIGURATIONS, LANES, TOPIC, random_log
 from tests.twin.gate import Gate, Message, Sample
@@ -35,7 +35,7 @@ def run_columnar(log: list[Message], changes: dict[int, list[int]], cuts: set[in
     return verdicts, gate
 
 
-@given(st.randoms(use_true_random=False))
+@given(randoms())
 def test_equals_the_twin_through_cuts_and_epochs(random: Random) -> None:
     log = random_log(random, 30)
     changes: dict[int, list[int]] = {}

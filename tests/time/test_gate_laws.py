@@ -7,14 +7,14 @@ from random import Random
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from streams.kernel import NEG
+from tests.seeds import randoms
 from tests.time.columnar import ColumnarGate
 from tests.twin.cases import BASE, CONFIGURATIONS, LANES, TOPIC, configuration, limits, random_log
 from tests.twin.gate import Gate, Message
 
-randoms = st.randoms(use_true_random=False)
+randoms = randoms()
 MUTANTS = [
     "raw_append_time", "claim_unclamped", "heartbeat_unbounded", "boot_ignored", "watermark_inside_message",
     "future_moves_lane", "late_at_watermark", "no_floor", "epoch_lowers_watermark", "horizon_resurrects",

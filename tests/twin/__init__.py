@@ -3,10 +3,3 @@
 They are the specification that the compiled code is held against, and they have laws of their own with broken variants
 (`mutant=`) that the laws must refute. Lanes are strings here, instants small integers; NEG is "before everything".
 """
-
-import os
-
-from hypothesis import settings
-
-settings.register_profile("andon", deadline=None, max_examples=int(os.environ.get("ANDON_EXAMPLES", "100")), print_blob=True)
-settings.load_profile("andon")

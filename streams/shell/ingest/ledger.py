@@ -50,9 +50,13 @@ class Ledger:
     def __init__(self) -> None:
         self.files: dict[str, FileLedger] = {}
 
+    def of(self, source: Source) -> FileLedger:
+        """The file's own ledger; an empty file has one too."""
+        return self.files.setdefault(str(source.identity.path), FileLedger())
+
     def add(self, source: Source, entries: pl.DataFrame) -> None:
         """Count a chunk of a file's entries."""
-        file = self.files.setdefault(str(source.identity.path), FileLedger())
+        file = self.of(source)
         file.entries += len(entries)
         file.lines += len(entries) // source.entries_a_line
         groups = entries.group_by("fate", "topic", "rule", "reason", "blank", "absent").len()

@@ -71,6 +71,8 @@ def scan(paths: Iterable[Path], mapping: IngestMapping, observers: Sequence[Obse
             raise DataError("two files have the same content, so their records could not be told apart", files=names)
     if len({source.identity.path for source in sources}) < len(sources):
         raise DataError("a file is named twice", files=[str(source.identity.path) for source in sources])
+    for source in sources:
+        ledger.of(source)
     scans = [_scanned(source, [ledger.add, *observers]) for source in sources]
     return Scan(mapping, tuple(sorted(scans, key=lambda each: each.source.identity.source.encode())), ledger)
 
