@@ -197,6 +197,6 @@ def _after(topic: I64, time: I64, to_come: I64) -> I64:
     after = np.empty(len(time), np.int64)
     for n in np.unique(topic):
         rows = np.flatnonzero(topic == n)
-        smallest = np.minimum.accumulate(np.append(time[rows][1:], 1 << 62)[::-1])[::-1]
+        smallest = np.minimum.accumulate(np.append(time[rows][1:], to_come[n])[::-1])[::-1]
         after[rows] = smallest
     return after
