@@ -41,7 +41,7 @@ def adopt(task: Task, adopted: Adopted) -> None:
     join, every = task.topology.join, np.arange(book.count, dtype=np.int32)
     if join and task.join_state and adopted.hierarchy is not book.hierarchy:
         join.operator.force(task.join_state, adopted.hierarchy, every, task.release.schedule.front[: book.count], task.names)
-    book.adopt(book.time if same else time, adopted.hierarchy, (task.release, task.release_orders))
+    book.adopt(book.time if same else time, adopted.hierarchy, (task.release, task.release_orders), task.adopted.configuration.content)
     task.adopted = adopted
     if not same:
         task.renew_encoders()

@@ -32,10 +32,18 @@ class LiveLanes:
         if len(lanes):
             self._new.append(lanes)
 
-    def moved(self, task: Task) -> tuple[I32, I64]:
-        """Live lanes whose frontier moved since the last call, and the frontiers."""
+    def all_lanes(self) -> I32:
+        """Every live lane, those added since the last record included."""
         if self._new:
             self.lanes, self._new = np.unique(np.concatenate([self.lanes, *self._new])), []
+        return self.lanes
+
+    def restore(self, lanes: I32, reported: I64) -> None:
+        self.lanes, self.reported = lanes.copy(), reported.copy()
+
+    def moved(self, task: Task) -> tuple[I32, I64]:
+        """Live lanes whose frontier moved since the last call, and the frontiers."""
+        self.all_lanes()
         self.reported = grown(self.reported, task.book.count, NEG)
         frontier = task.frontiers(self.lanes)
         ahead = frontier > task.book.floors()[task.book.lanes.lane_class[self.lanes]]

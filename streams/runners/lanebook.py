@@ -30,7 +30,7 @@ class LaneBook:
         self.lanes: Lanes = new_lanes(len(topics))
         self.touched, self.touched_orders = new_touched(), new_touched()
         self.count = 0
-        self.earlier: list[tuple[I64, TimeConfiguration]] = []  # append times at which earlier configurations ended
+        self.earlier: list[tuple[I64, TimeConfiguration, str]] = []  # append times at which earlier configurations ended
         self.below: dict[int, list[int]] = {}  # lanes that look up to a lane
         self._above: tuple[list[int], list[int], list[int]] = ([], [], [])  # lane, since, until
         self._start = [0]
@@ -49,7 +49,7 @@ class LaneBook:
         self.touched_orders = touched_with_lanes(self.touched_orders, self.count)
         for lane in range(first, self.count):
             self._classify(lane)
-            for append, time in self.earlier:
+            for append, time, _ in self.earlier:
                 silence = [time.inputs[t].silence_us[time.classes.of(self.names.lane_path(lane))] for t in self.topics]
                 self.lanes.carried[:, lane] = np.maximum(self.lanes.carried[:, lane], append - np.array(silence))
         above = self.above()
@@ -79,11 +79,15 @@ class LaneBook:
         start[: len(self._start)] = self._start
         return Above(start, np.array(lane, np.int32), np.array(since, np.int64), np.array(until, np.int64))
 
-    def adopt(self, time: TimeConfiguration, hierarchy: Hierarchy, releases: Sequence[Release]) -> None:
+    def earlier_contents(self) -> list[tuple[I64, str]]:
+        """(append times, configuration content) of each earlier configuration."""
+        return [(append, content) for append, _, content in self.earlier]
+
+    def adopt(self, time: TimeConfiguration, hierarchy: Hierarchy, releases: Sequence[Release], old_content: str) -> None:
         """At an epoch: what the old configuration said is carried, lanes are classified and placed anew."""
         if time is not self.time:
             carry(self.clocks, self.lanes, self.count)
-            self.earlier.append((self.clocks.append.copy(), self.time))
+            self.earlier.append((self.clocks.append.copy(), self.time, old_content))
             self.clocks, self.time = configured(self.clocks, self.topics, time), time
             for lane in range(self.count):
                 self._classify(lane)

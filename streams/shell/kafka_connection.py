@@ -37,6 +37,10 @@ Place = tuple[str, int]  # topic, partition
 
 QUIET: Final = {"log_level": 0}  # librdkafka writes to standard error what we raise
 _FINAL = {KafkaError._AUTHENTICATION, KafkaError._SSL}  # waiting longer does not change these
+_PASSING = {  # while leaders move or a broker comes up; asked again
+    KafkaError.UNKNOWN_LEADER_EPOCH, KafkaError.FENCED_LEADER_EPOCH, KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.NOT_CONTROLLER, KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+}  # fmt: skip
 _LOOK_S = 0.1
 
 
@@ -171,10 +175,15 @@ class Admin:
     def _values(self, what: str, call: Callable[[], Mapping[K, Future[V]]]) -> dict[K, V | KafkaError]:
         """The answers, or Kafka's own error in an answer's place."""
         deadline_s = time.monotonic() + self.timeout_s
-        try:
-            return {key: self._wait(what, future, deadline_s) for key, future in call().items()}
-        except KafkaException as error:  # a call that is not even sent
-            raise self._refusal(f"Kafka refuses to {what}", error.args[0]) from error
+        while True:
+            try:
+                found = {key: self._wait(what, future, deadline_s) for key, future in call().items()}
+            except KafkaException as error:  # a call that is not even sent
+                raise self._refusal(f"Kafka refuses to {what}", error.args[0]) from error
+            passing = any(isinstance(answer, KafkaError) and answer.code() in _PASSING for answer in found.values())
+            if not passing or time.monotonic() > deadline_s:
+                return found
+            time.sleep(_LOOK_S)
 
     def _wait(self, what: str, future: Future[V], deadline_s: float) -> V | KafkaError:
         while True:

@@ -75,3 +75,13 @@ def without_forgotten(c: Contents, append_us: int, horizon_us: int, room: int = 
     target = empty(capacity)
     _copy(c, target, oldest)
     return target
+
+
+def of_columns(high: U64, low: U64, mark: I64) -> Contents:
+    """Contents from their columns, as a snapshot keeps them."""
+    capacity = 64
+    while capacity < 4 * (len(mark) + 1):
+        capacity *= 2
+    target = empty(capacity)
+    _copy(Contents(high, low, mark, np.zeros(1, np.int64)), target, NEG + 1)
+    return target

@@ -128,6 +128,17 @@ def _wider(f: Fingerprints, pages: int) -> Fingerprints:
     return wider
 
 
+def of_columns(source: I32, number: I64, present: U32, newest: I64, print: U64, tick: U32) -> Fingerprints:
+    """Fingerprints from their columns, as a snapshot keeps them."""
+    pages = max(16, len(source))
+    target = empty(pages)
+    for name, column in (("source", source), ("number", number), ("present", present), ("newest", newest), ("print", print), ("tick", tick)):
+        getattr(target, name)[: len(column)] = column
+    target.counts[0] = len(source)
+    _index(target)
+    return target
+
+
 @kernel
 def _index(f: Fingerprints) -> None:
     for page in range(f.counts[0]):

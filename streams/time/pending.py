@@ -191,7 +191,7 @@ class Pending:
     ) -> None:  # fmt: skip
         """Take the accepted samples in. `offset`: of each message."""
         need = max(int(self.links.counts[0]), len(self) + int(np.count_nonzero(verdict == ACCEPTED)))
-        if need > len(self.rows.time):
+        if need > min(len(self.rows.time), len(self.links.after)):
             self.rows = Rows(*(grown(column, need) for column in self.rows))
             self.links = self.links._replace(after=grown(self.links.after, need, -1), before=grown(self.links.before, need, -1))
         _admit(sources, self.rows, self.links, input_rank, messages, offset, lane, time, content, verdict)

@@ -71,7 +71,7 @@ def random_body(topic: str, random: Random, lane: str, time: int, past: list[Sam
     if topic == "mes.order.v1":
         return random_order(random, lane, time, past)
     if topic == "ot.state.v1":
-        return Body(random.choice(["mode", "run"]), random.choice(["RUN", "STOP", "HOLD", None]), quality, (("reason", random.choice(["", "R1"])),))
+        return Body(random.choice(["mode"] * 4 + ["run"]), random.choice(["RUN", "STOP", "HOLD", None]), quality, (("reason", random.choice(["", "R1"])),))
     if topic == "ot.count.v1":
         return Body("good", random.choice([None, *range(100)]), quality, (("mode", random.choice(["TOTAL"] * 5 + ["INCREMENT"])), ("device", random.choice(["d1"] * 5 + ["d2"]))))
     if topic == "ot.measurement.v1":

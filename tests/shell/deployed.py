@@ -12,16 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import fastavro
-from click.testing import Result
 from confluent_kafka import Producer
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
-from streams.catalogue import schema_of
+from streams.catalogue import TOPICS, schema_of
 from streams.shell.cli import app
 from streams.shell.kafka_connection import Admin
 from streams.shell.registry import Registry
 from streams.shell.settings import KafkaSettings, RegistrySettings
 
+TOPIC_OF = {topic.name: topic for topic in TOPICS}
 ROOT = Path(__file__).parents[2]
 CONFIGURATION = """
 application = "down"
@@ -59,6 +59,7 @@ class Deployed:
     registry_url: str
     prefix: str
     config: Path
+    subjects: str = ""  # prefix under which the contracts are registered, if it is another one
     more: tuple[tuple[str, str], ...] = ()
 
     @property
@@ -93,6 +94,12 @@ class Deployed:
             result = self.call(command, "apply")
             assert result.exit_code == 0, result.exception
 
+    def create(self, *names: str) -> None:
+        """Topics of the catalogue, with two partitions, and nothing else."""
+        for name in names:
+            topic = TOPIC_OF[name]
+            self.admin().create(self.topic(name), 2, 1, topic.broker_settings())
+
     def admin(self) -> Admin:
         return Admin(self.kafka)
 
@@ -109,7 +116,7 @@ class Deployed:
         """A value as a gateway or a task writes it."""
         out, schema = io.BytesIO(), dict(schema_of(name))
         with self.registry() as registry:
-            schema_id = registry.id_of(f"{self.topic(name)}-value", schema)
+            schema_id = registry.id_of(f"{self.subjects or self.prefix}{name}-value", schema)
         fastavro.schemaless_writer(out, fastavro.parse_schema(schema, named_schemas={}), record)
         return b"\0" + schema_id.to_bytes(4, "big") + out.getvalue()
 
@@ -117,7 +124,7 @@ class Deployed:
         return [] if "--config" in arguments else ["--config", str(self.config)]
 
 
-def in_transaction(producer: Producer, send: Callable[[], None], *, abort: bool = False) -> None:
+def in_transaction(producer: Producer, send: Callable[[], object], *, abort: bool = False) -> None:
     """Send in a transaction of its own; init_transactions has been called."""
     producer.begin_transaction()
     send()

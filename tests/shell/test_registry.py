@@ -76,7 +76,8 @@ def test_an_unknown_id_is_an_answer(registry: Registry) -> None:
 def test_a_schema_of_another_kind_is_not_avro(registry: Registry, topic_prefix: str) -> None:
     from confluent_kafka.schema_registry import Schema
 
-    schema_id = registry._client.register_schema(f"{topic_prefix}value", Schema(json.dumps({"$schema": "http://json-schema.org/draft-07/schema#"}), "JSON"))
+    text = json.dumps({"$schema": "http://json-schema.org/draft-07/schema#"})
+    schema_id = registry._client.register_schema(f"{topic_prefix}value", Schema(text, "JSON"))
     assert registry.schema(schema_id) is None
 
 
@@ -103,7 +104,8 @@ def test_something_else_that_answers_404_is_no_answer(registry_url: str, path: s
 
 
 def test_a_registry_that_is_not_there_is_named() -> None:
-    with Registry(RegistrySettings(url="http://127.0.0.1:1/x")) as registry, pytest.raises(PlatformError, match="cannot be reached.*ConnectError"):
+    nobody = RegistrySettings(url="http://127.0.0.1:1/x")
+    with Registry(nobody) as registry, pytest.raises(PlatformError, match="cannot be reached.*ConnectError"):
         registry.schema(1)
     with pytest.raises(PlatformError, match="these registry settings cannot be used"):
         Registry(RegistrySettings(url="nonsense"))
@@ -116,6 +118,7 @@ def test_what_is_known_outlives_the_registry(tmp_path: Path) -> None:
         assert registry.schema(known) == record("a")
         server.stop()
         assert registry.schema(known) == record("a")
-        for ask in (lambda: registry.schema(known + 1), lambda: registry.id_of("y-value", record("a")), lambda: registry.versions("x-value")):
+        asked = (lambda: registry.schema(known + 1), lambda: registry.id_of("y-value", record("a")), lambda: registry.versions("x-value"))
+        for ask in asked:
             with pytest.raises(PlatformError, match="the registry cannot be reached"):
                 ask()

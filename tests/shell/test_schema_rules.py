@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import io
 import json
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from streams.shell.settings import RegistrySettings
 
 CONTRACTS = sorted({topic.schema for topic in TOPICS} | {"ctl.epoch.v1", "ctl.snapshot.v1"})
 MODE = {"type": "enum", "name": "Mode", "symbols": ["OFF", "ON"], "default": "OFF"}
+INNER = {"type": "record", "name": "Inner", "fields": [{"name": "a", "type": "int", "default": 0}]}
 BASE: dict[str, Any] = {
     "type": "record", "name": "Reading", "namespace": "plant",
     "fields": [
@@ -30,7 +32,7 @@ BASE: dict[str, Any] = {
         {"name": "parts", "type": {"type": "array", "items": "long"}, "default": []},
         {"name": "limits", "type": {"type": "map", "values": "double"}, "default": {}},
         {"name": "digest", "type": {"type": "fixed", "name": "Digest", "size": 4}, "default": "\0\0\0\0"},
-        {"name": "inner", "type": {"type": "record", "name": "Inner", "fields": [{"name": "a", "type": "int", "default": 0}]}, "default": {}},
+        {"name": "inner", "type": INNER, "default": {}},
     ],
 }  # fmt: skip
 
@@ -58,7 +60,7 @@ CASES: dict[str, tuple[dict[str, Any], bool, bool]] = {  # schema, reads old rec
     "another branch": (changed(lambda s: s["unit"].update(type=["null", "string", "int"])), True, False),
     "a branch less": (changed(lambda s: s["unit"].update(type=["null"])), False, True),
     "a new symbol": (changed(lambda s: s["mode"]["type"].update(symbols=["OFF", "ON", "AUTO"])), True, True),
-    "another size": (changed(lambda s: s["digest"].update(type={"type": "fixed", "name": "Digest", "size": 5}, default="\0" * 5)), False, False),
+    "another size": (changed(lambda s: (s["digest"]["type"].update(size=5), s["digest"].pop("default"))), False, False),
     "a renamed record": (changed(lambda s: s["inner"]["type"].update(name="Other")), False, False),
     "a renamed record with its alias": (changed(lambda s: s["inner"]["type"].update(name="Other", aliases=["Inner"])), True, False),
     "a renamed field with its alias": (changed(lambda s: s["value"].update(name="reading", aliases=["value"])), True, False),
@@ -69,6 +71,7 @@ CASES: dict[str, tuple[dict[str, Any], bool, bool]] = {  # schema, reads old rec
 
 def read_all(reader: dict[str, Any], writer: dict[str, Any]) -> bool:
     """Does the reader get through 300 random records of the writer's?"""
+    random.seed(1)  # fastavro draws from there
     for value in generate_many(fastavro.parse_schema(writer, named_schemas={}), 300):
         out = io.BytesIO()
         fastavro.schemaless_writer(out, fastavro.parse_schema(writer, named_schemas={}), value)
@@ -90,7 +93,7 @@ def test_what_breaks_a_reader(case: str) -> None:
 
 
 def test_the_registry_judges_alike(registry_url: str, topic_prefix: str) -> None:
-    """But for the alias of a record, which Apicurio 3.0.9 overlooks in a reader."""
+    """An oracle that somebody else wrote."""
     with Registry(RegistrySettings(url=registry_url)) as registry:
         registry.set_compatibility(f"{topic_prefix}value")
         registry.register(f"{topic_prefix}value", json.dumps(BASE))
@@ -102,7 +105,8 @@ def test_a_logical_type_must_not_change() -> None:
     """The registry would let it pass, the bytes would be read, and every instant would be wrong by a factor of 1000."""
     old = {"type": "record", "name": "R", "fields": [{"name": "at", "type": {"type": "long", "logicalType": "timestamp-millis"}}]}
     new = json.loads(json.dumps(old).replace("millis", "micros"))
-    assert breaks(reader=parsed(json.dumps(new)), writer=parsed(json.dumps(old))) == ["R.at: written as timestamp-millis, read as timestamp-micros"]
+    found = breaks(reader=parsed(json.dumps(new)), writer=parsed(json.dumps(old)))
+    assert found == ["R.at: written as timestamp-millis, read as timestamp-micros"]
 
 
 def test_a_schema_may_contain_itself() -> None:
@@ -122,9 +126,10 @@ def test_a_contract_is_sound(name: str) -> None:
 
 
 def test_flaws_are_named() -> None:
+    inner = {"type": "record", "name": "I", "doc": "d", "fields": [{"name": "c", "type": "int"}]}
     undocumented = {"type": "record", "name": "R", "doc": "d", "fields": [
         {"name": "a", "type": {"type": "enum", "name": "E", "symbols": ["X"]}, "doc": "d"},
-        {"name": "b", "type": ["null", {"type": "array", "items": {"type": "record", "name": "I", "doc": "d", "fields": [{"name": "c", "type": "int"}]}}]},
+        {"name": "b", "type": ["null", {"type": "array", "items": inner}]},
     ]}  # fmt: skip
     assert flaws(json.dumps(undocumented)) == [
         "E: no doc", "E: an enum without default, so that no symbol can ever be added", "R.b: no doc", "I.c: no doc",

@@ -138,7 +138,7 @@ def schemas_apply(config: Config, as_json: Json = False) -> None:
             raise SchemaError("nothing was registered: " + "; ".join(problems), hint="`andon schemas check` lists them")
         for one, topic in zip(found, topics, strict=True):
             registry.set_compatibility(one["subject"])
-            one["id"] = registry.register(subject_of(topic.name), committed(topic.schema))
+            one["id"] = one["id"] or registry.register(subject_of(topic.name), committed(topic.schema))
     if as_json:
         _print_json({"schemas": found})
         return
@@ -175,11 +175,11 @@ def schemas_check(
         table = Table("schema", "subject", "compared with", "")
         for one in found:
             compared = [*(f"version {version}" for version in one["versions"]), *(f"release {name}" for name in one["releases"])]
-            verdict = "" if one["problems"] else "[green]compatible"
+            verdict = "[red]refused" if one["problems"] else "[green]compatible"
             table.add_row(one["schema"], one["subject"], "\n".join(compared) or "[dim]nothing yet", verdict)
-            for problem in one["problems"]:
-                table.add_row("", "", "", f"[red]{escape(problem)}")
         _person().print(table)
+        for problem in dict.fromkeys(problem for one in found for problem in one["problems"]):
+            _person().print(f"[red]{escape(problem)}", soft_wrap=True)
     if not well:
         raise typer.Exit(INCOMPATIBLE)
 
@@ -192,18 +192,20 @@ def _checked(topics: Sequence[Topic], registry: Any) -> list[dict[str, Any]]:
     found = []
     for topic in topics:
         text, releases, subject = committed(topic.schema), released(topic.schema), subject_of(topic.name)
-        problems, versions, known, level = flaws(text), list[int](), False, None
+        problems, versions, schema_id, level = flaws(text), list[int](), None, None
         if not problems:
             problems += incompatible(text, {f"release {name}": other for name, other in releases.items()})
         if registry is not None and not problems:
             versions, level = registry.versions(subject), registry.compatibility(subject)
             problems += incompatible(text, {f"{subject} version {version}": registry.version(subject, version) for version in versions})
-            known = registry.lookup(subject, text) is not None
+            schema_id = registry.lookup(subject, text) if versions else None
             if level == COMPATIBILITY and not problems:  # at another level the registry's own verdict means less than ours
                 refused = registry.compatible(subject, text)
                 problems += [f"{subject} version {version}: the registry holds them incompatible" for version in refused]
-        found.append({"schema": topic.schema, "subject": subject, "registered": known, "compatibility": level, "versions": versions,
-                      "releases": list(releases), "problems": [f"{topic.schema}: {problem}" for problem in problems]})  # fmt: skip
+        found.append({
+            "schema": topic.schema, "subject": subject, "id": schema_id, "registered": schema_id is not None, "compatibility": level,
+            "versions": versions, "releases": list(releases), "problems": [f"{topic.schema}: {problem}" for problem in problems],
+        })  # fmt: skip
     return found
 
 

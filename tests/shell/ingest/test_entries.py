@@ -14,13 +14,18 @@ from streams.shell.ingest.merge import OutRecord, merged
 from streams.shell.ingest.scan import scan
 from tests.shell.ingest.material import LONG, ORDERS, SAMPLES, WIDE, entries, mapping, reasons, scanned, written
 
+
 def records(path: Path, text: str) -> list[OutRecord]:
     return [each for each in merged([path], mapping(text), lambda _: 2) if each.kind == "DATA"]
 
 
 def values(path: Path, text: str) -> list[dict[str, object]]:
     """Values without the head that all records have."""
-    return [{k: v for k, v in dict(each.value).items() if k not in ("kind", "source")} for each in records(path, text) if isinstance(each.value, dict)]
+    return [
+        {k: v for k, v in dict(each.value).items() if k not in ("kind", "source")}
+        for each in records(path, text)
+        if isinstance(each.value, dict)
+    ]
 
 
 RULES = """
@@ -75,18 +80,34 @@ def test_rules_make_samples_states_and_counts(tmp_path: Path) -> None:
         {"sequence": 7, **head, "tag": "note", "event_time_us": 8, "value": "", "reason": ""},
     ]
     assert scanned(path, LONG + RULES)[0].ledger.total.ignored == {"raw": 1}
-    assert [(each.topic, each.partition) for each in records(path, LONG + RULES)][:3] == [("ot.sample.v1", 1), ("ot.state.v1", 1), ("ot.count.v1", 1)]
+    assert [(each.topic, each.partition) for each in records(path, LONG + RULES)][:3] == [
+        ("ot.sample.v1", 1),
+        ("ot.state.v1", 1),
+        ("ot.count.v1", 1),
+    ]
 
 
 def test_cells_that_say_bad_in_any_case_and_empty_ones_are_bad_and_have_no_value(tmp_path: Path) -> None:
-    lines = ["1,speed,Unavailable", "2,speed,-9999", "3,speed,", "4,execution,UNAVAILABLE", "5,parts,", "6,speed,ESTIMATED", "7,a,estimated"]
+    lines = [
+        "1,speed,Unavailable",
+        "2,speed,-9999",
+        "3,speed,",
+        "4,execution,UNAVAILABLE",
+        "5,parts,",
+        "6,speed,ESTIMATED",
+        "7,a,estimated",
+    ]
     path = written(tmp_path, "day.csv", "time,tag,value", *lines)
 
-    assert [(v["value"], v["quality"]) for v in values(path, LONG + RULES)] == [(None, "BAD")] * 5 + [(None, "UNCERTAIN"), ("estimated", "UNCERTAIN")]
+    assert [(v["value"], v["quality"]) for v in values(path, LONG + RULES)] == [(None, "BAD")] * 5 + [
+        (None, "UNCERTAIN"),
+        ("estimated", "UNCERTAIN"),
+    ]
 
 
 def test_values_that_are_none_of_their_kind_are_refused_with_what_they_are(tmp_path: Path) -> None:
-    lines = ["1,speed,fast", "2,speed,nan", "3,speed,-Infinity", "4,speed,1e999", "5,parts,1.5", "6,parts,99999999999999999999", "7,torque,1", "8,,1",
+    lines = ["1,speed,fast", "2,speed,nan", "3,speed,-Infinity", "4,speed,1e999", "5,parts,1.5", "6,parts,99999999999999999999", "7,torque,1",
+             "8,,1",
              "x,speed,1", "9,speed,1_0", "x,raw_a,1", "x,torque,1"]  # fmt: skip
     path = written(tmp_path, "day.csv", "time,tag,value", *lines)
 
@@ -103,16 +124,23 @@ def test_values_that_are_none_of_their_kind_are_refused_with_what_they_are(tmp_p
 
 def test_a_quality_column_has_a_table_and_an_unknown_code_is_refused(tmp_path: Path) -> None:
     quality = '[files.quality]\ncolumn = "q"\ncodes = { "192" = "GOOD", "64" = "UNCERTAIN", "0" = "BAD" }\n'
-    path = written(tmp_path, "day.csv", "time,tag,value,q", "1,a,1,192", "2,a,2,64", "3,a,3,0", "4,a,Bad Input,0", "5,a,5,17", "6,a,x,64", "7,a,,192")
+    path = written(
+        tmp_path, "day.csv", "time,tag,value,q", "1,a,1,192", "2,a,2,64", "3,a,3,0", "4,a,Bad Input,0", "5,a,5,17", "6,a,x,64", "7,a,,192"
+    )
 
     assert [(v["value"], v["quality"], v["status_code"]) for v in values(path, LONG + quality + SAMPLES)] == [
         (1.0, "GOOD", 192), (2.0, "UNCERTAIN", 64), (3.0, "BAD", 0), (None, "BAD", 0), (None, "BAD", 192),
     ]  # fmt: skip
-    assert reasons(path, LONG + quality + SAMPLES) == [(6, "the quality code is not in the table", "17"), (7, "the value is not a number", "x")]
+    assert reasons(path, LONG + quality + SAMPLES) == [
+        (6, "the quality code is not in the table", "17"),
+        (7, "the value is not a number", "x"),
+    ]
 
 
 def test_conditions_have_a_reason_from_further_columns(tmp_path: Path) -> None:
-    text = LONG.replace('"csv"', '"delimited"\nseparator = "|"\nragged = true\ncolumns = ["time", "tag", "value", "code", "s", "q", "text"]')
+    text = LONG.replace(
+        '"csv"', '"delimited"\nseparator = "|"\nragged = true\ncolumns = ["time", "tag", "value", "code", "s", "q", "text"]'
+    )
     text += '[[files.tags]]\nmatch = "*"\nkind = "state"\nreason = ["code", "text"]\n'
     path = written(tmp_path, "day.txt", "1|system|Warning|428|||MEMORY  PROTECT", "2|system|Normal||||", "3|mode|AUTO")
 
@@ -144,7 +172,16 @@ def test_lines_and_assets_come_from_columns_and_what_is_no_line_path_is_refused(
     text = LONG.replace('{ constant = "press-1" }', '{ column = "machine" }').replace(
         '{ constant = "acme/hamburg/press/line-1" }', '{ column = "area", template = "acme/hamburg/{}" }'
     )
-    path = written(tmp_path, "day.csv", "time,tag,value,machine,area", "1,a,1,m1,press/l1", "2,a,1,,press/l1", "3,a,1,m2,press", "4,a,1,m2,paint/l9", "5,a,1,m,")
+    path = written(
+        tmp_path,
+        "day.csv",
+        "time,tag,value,machine,area",
+        "1,a,1,m1,press/l1",
+        "2,a,1,,press/l1",
+        "3,a,1,m2,press",
+        "4,a,1,m2,paint/l9",
+        "5,a,1,m,",
+    )
     found = records(path, text + SAMPLES)
 
     assert [(each.key, dict(each.value)["asset"]) for each in found] == [(b"acme/hamburg/press/l1", "m1"), (b"acme/hamburg/paint/l9", "m2")]  # type: ignore[arg-type]
@@ -171,13 +208,21 @@ def test_order_events(tmp_path: Path) -> None:
         "30,Split,o-1,,,,,,o-2; o-3,,,", "40,Fix,o-1,OP10,,press-1,,,,Start,10,9", "50,Fix,o-1,OP10,,press-1,,,,Start,10,",
     )  # fmt: skip
     none = {"quantity_good": None, "planned_start_us": None, "corrects_time_us": None, "corrected_time_us": None, "unit": ""}
-    order = {**none, "split_into": [], "corrects": "UNKNOWN", "order": "o-1", "operation": "OP10", "product": "", "work_center": "press-1"}
+    order: dict[str, object] = {**none, "split_into": [], "corrects": "UNKNOWN", "order": "o-1", "operation": "OP10", "product": "", "work_center": "press-1"}
 
     assert values(path, ORDERS) == [
         {**order, "sequence": 0, "event_time_us": 10, "event": "STARTED", "product": "COVER", "planned_start_us": 5},
         {**order, "sequence": 1, "event_time_us": 20, "event": "ENDED", "quantity_good": 7.5},
         {**order, "sequence": 2, "event_time_us": 30, "event": "SPLIT", "operation": "", "work_center": "", "split_into": ["o-2", "o-3"]},
-        {**order, "sequence": 3, "event_time_us": 40, "event": "CORRECTED", "corrects": "STARTED", "corrects_time_us": 10, "corrected_time_us": 9},
+        {
+            **order,
+            "sequence": 3,
+            "event_time_us": 40,
+            "event": "CORRECTED",
+            "corrects": "STARTED",
+            "corrects_time_us": 10,
+            "corrected_time_us": 9,
+        },
         {**order, "sequence": 4, "event_time_us": 50, "event": "CORRECTED", "corrects": "STARTED", "corrects_time_us": 10},
     ]
     assert {each.key for each in records(path, ORDERS)} == {b"acme/hamburg/press/line-1"}

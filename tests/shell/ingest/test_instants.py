@@ -50,7 +50,8 @@ def test_iso_8601_forms() -> None:
     bad: list[str | None] = ["2016-10-20", "20161020T123000Z", "2016-10-20T12:30:00.1234567890Z", "2016-10-20T12:30:00Z ", "yesterday",
                              "2016-10-20T12:30:00Zulu", "２016-10-20T12:30:00Z"]  # fmt: skip
     none: list[str | None] = ["2016-02-30T12:00:00Z", "2015-02-29T12:00:00Z", "2016-13-01T12:00:00Z", "2016-00-01T12:00:00Z",
-                              "2016-10-20T24:00:00Z", "2016-12-31T23:59:60Z", "2016-10-20T12:60:00Z", "2016-10-20T12:00:00+25:00"]  # fmt: skip
+                              "2016-10-20T24:00:00Z", "2016-12-31T23:59:60Z", "2016-10-20T12:60:00Z",
+                              "2016-10-20T12:00:00+25:00"]  # fmt: skip
 
     assert set(parsed(good, format="iso8601")) == {1476966600000000}
     assert set(parsed(bad, format="iso8601")) == {NOT_A_TIME}
@@ -82,7 +83,8 @@ def test_epochs_refuse_what_is_no_decimal_number_and_what_lies_outside_the_calen
 @pytest.mark.parametrize(
     ("text", "format_"),
     [
-        ("20/10/2016 12:30:25", "%d/%m/%Y %H:%M:%S"), ("20.10.16 12:30:25", "%d.%m.%y %H:%M:%S"), ("2016.10.20.12.30.25", "%Y.%m.%d.%H.%M.%S"),
+        ("20/10/2016 12:30:25", "%d/%m/%Y %H:%M:%S"), ("20.10.16 12:30:25", "%d.%m.%y %H:%M:%S"),
+        ("2016.10.20.12.30.25", "%Y.%m.%d.%H.%M.%S"),
         ("Oct 20, 2016 12:30:25 PM", "%b %d, %Y %I:%M:%S %p"), ("20 october 2016 12h30m25", "%d %B %Y %Hh%Mm%S"),
         ("2016-10-20 12:30:25.000", "%Y-%m-%d %H:%M:%S.%f"), ("100%20161020 123025", "100%%%Y%m%d %H%M%S"),
         ("2016-10-20T14:30:25+0200", "%Y-%m-%dT%H:%M:%S%z"),
@@ -93,14 +95,29 @@ def test_directives_of_strptime(text: str, format_: str) -> None:
 
 
 def test_midnight_and_noon_on_a_clock_of_twelve_hours() -> None:
-    texts: list[str | None] = ["2016-10-20 12:00 AM", "2016-10-20 12:00 PM", "2016-10-20 01:00 pm", "2016-10-20 13:00 PM", "2016-10-20 00:00 AM"]
+    texts: list[str | None] = [
+        "2016-10-20 12:00 AM",
+        "2016-10-20 12:00 PM",
+        "2016-10-20 01:00 pm",
+        "2016-10-20 13:00 PM",
+        "2016-10-20 00:00 AM",
+    ]
     day = 1476921600000000
 
-    assert parsed(texts, format="%Y-%m-%d %I:%M %p", zone="UTC") == [day, day + 43_200_000_000, day + 46_800_000_000, NO_SUCH_TIME, NO_SUCH_TIME]
+    assert parsed(texts, format="%Y-%m-%d %I:%M %p", zone="UTC") == [
+        day,
+        day + 43_200_000_000,
+        day + 46_800_000_000,
+        NO_SUCH_TIME,
+        NO_SUCH_TIME,
+    ]
 
 
 def test_two_digit_years_are_those_of_posix() -> None:
-    assert parsed(["01.01.68", "01.01.69"], format="%d.%m.%y", zone="UTC") == [us_of(datetime(2068, 1, 1, tzinfo=UTC)), us_of(datetime(1969, 1, 1, tzinfo=UTC))]
+    assert parsed(["01.01.68", "01.01.69"], format="%d.%m.%y", zone="UTC") == [
+        us_of(datetime(2068, 1, 1, tzinfo=UTC)),
+        us_of(datetime(1969, 1, 1, tzinfo=UTC)),
+    ]
 
 
 SPRING, AUTUMN, SUMMER = "2024-03-31T02:30:00.000001", "2024-10-27T02:30:00.000001", "2024-07-01T12:00:00"
@@ -134,5 +151,7 @@ def test_a_column_of_times_is_taken_as_it_is() -> None:
     assert found.us[1] == 1476966625701000
 
     local = pl.Series([datetime(2024, 7, 1, 12)])  # noqa: DTZ001  naive on purpose
-    assert instants.parsed(local, TimeFormat(format="iso8601", zone="Europe/Berlin")).us.tolist() == [us_of(datetime(2024, 7, 1, 10, tzinfo=UTC))]
+    assert instants.parsed(local, TimeFormat(format="iso8601", zone="Europe/Berlin")).us.tolist() == [
+        us_of(datetime(2024, 7, 1, 10, tzinfo=UTC))
+    ]
     assert instants.parsed(pl.Series([1.25, -0.5]), TimeFormat(format="epoch_s")).us.tolist() == [1_250_000, -500_000]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,6 +18,7 @@ from streams.model.path import line_path
 from streams.shell.ingest.chunks import identify
 from streams.shell.ingest.mapping import INPUTS, IngestMapping
 from streams.shell.ingest.merge import RUN_KEY, OutRecord, interval_of, log, merged
+from streams.shell.ingest.records import Source
 from streams.shell.ingest.scan import scan
 from streams.time.limits import ClassTable, InputLimits, TimeConfiguration
 from tests.shell.ingest.material import LONG, ORDERS, SAMPLES, mapping, written
@@ -26,6 +29,7 @@ CLAIMED = 'claims = ["mes.order.v1", "ot.measurement.v1", "ot.telemetry.v1", "ot
 LINES = LONG.replace('match = "*"', 'match = "day*"').replace('{ constant = "acme/hamburg/press/line-1" }', '{ column = "line" }')
 RULES = '[[files.tags]]\nmatch = "mode"\nkind = "state"\n' + SAMPLES
 S = 1_000_000
+HEADER = "time,event,order,operation,product,work_center,good,planned,split,corrects,reported,true_time"
 
 
 def run_mapping(packing: int, claims: str = CLAIMED) -> IngestMapping:
@@ -45,8 +49,7 @@ def random_run(random: Random, folder: Path) -> list[Path]:
     for _ in range(random.randint(0, 8)):
         time = max(0, time + random.choice([0, S, 20 * S, -5 * S]))
         lines.append(f"{time},Start,o-{random.randint(1, 3)},,,press-1,,,,,,")
-    header = "time,event,order,operation,product,work_center,good,planned,split,corrects,reported,true_time"
-    return [*files, written(folder, "orders.csv", header, *lines)]
+    return [*files, written(folder, "orders.csv", HEADER, *lines)]
 
 
 def times(record: OutRecord) -> list[int]:
@@ -92,7 +95,8 @@ TIME = TimeConfiguration(classes=ClassTable(patterns=(), default="x"), inputs=di
 
 def judged(found: list[OutRecord]) -> tuple[dict[tuple[str, object, int], str], dict[str, int]]:
     """What the gate of each partition says of each sample, by its id; and the claims at the end, by input and partition."""
-    gates, verdicts = {}, {}
+    gates: dict[tuple[str, int], Gate] = {}
+    verdicts: dict[tuple[str, object, int], str] = {}
     for record in found:
         gate = gates.setdefault((record.topic, record.partition), Gate(record.topic, TIME))
         v = record.value
@@ -137,7 +141,9 @@ def test_packing_does_not_decide_who_is_late(tmp_path_factory: pytest.TempPathFa
 
 @settings(deadline=None, max_examples=20)
 @given(st.integers(0, 2**32), st.sampled_from([1, 50]))
-def test_files_are_merged_by_their_running_maximum_and_keep_their_order(tmp_path_factory: pytest.TempPathFactory, seed: int, packing: int) -> None:
+def test_files_are_merged_by_their_running_maximum_and_keep_their_order(
+    tmp_path_factory: pytest.TempPathFactory, seed: int, packing: int
+) -> None:
     files = random_run(Random(seed), tmp_path_factory.mktemp("order"))
     found = [record for record in merged(files, run_mapping(packing), lambda _: 2) if record.kind == "DATA"]
     alone = [record for file in files if file.read_text().count("\n") > 1
@@ -154,8 +160,7 @@ def test_files_are_merged_by_their_running_maximum_and_keep_their_order(tmp_path
 
 def test_a_claim_knows_of_an_early_event_that_comes_late_in_another_file(tmp_path: Path) -> None:
     """The order of 5 s stands behind the one of 100 s: until it has come, nothing after 5 s is claimed, however far A is."""
-    header = "time,event,order,operation,product,work_center,good,planned,split,corrects,reported,true_time"
-    orders = written(tmp_path, "orders.csv", header, f"{100 * S},Start,o-1,,,,,,,,,", f"{5 * S},Start,o-2,,,,,,,,,")
+    orders = written(tmp_path, "orders.csv", HEADER, f"{100 * S},Start,o-1,,,,,,,,,", f"{5 * S},Start,o-2,,,,,,,,,")
     day = written(tmp_path, "day.csv", "time,tag,value,line", *(f"{n * S},a,1,acme/x/y/l1" for n in (0, 50, 99, 101, 200)))
     found = merged([day, orders], run_mapping(1), lambda _: 1, 300 * S, S)
 
@@ -167,7 +172,9 @@ def test_inputs_that_are_written_but_not_claimed_get_blanks_at_the_same_pace(tmp
     day = written(tmp_path, "day.csv", "time,tag,value,line", *(f"{n * S},a,1,acme/x/y/l1" for n in range(4)))
     found = list(merged([day], run_mapping(1, 'claims = ["mes.order.v1"]\n'), lambda _: 2, 10 * S, 2 * S))
 
-    assert [(r.topic, r.partition, r.append_us // S) for r in found if r.kind == "BLANK"] == [("ot.sample.v1", p, at) for at in (2, 3) for p in (0, 1)]
+    assert [(r.topic, r.partition, r.append_us // S) for r in found if r.kind == "BLANK"] == [
+        ("ot.sample.v1", p, at) for at in (2, 3) for p in (0, 1)
+    ]
     assert [(r.partition, r.append_us // S) for r in found if r.kind == "CLAIM"] == [(p, at) for at in (2, 10) for p in (0, 1)]
     assert line_path(RUN_KEY.decode())
 
@@ -206,12 +213,19 @@ def test_the_interval_of_claims_is_a_thousandth_of_the_span_but_never_below_a_se
 
 
 def test_ties_are_broken_by_source_and_a_file_is_opened_when_its_time_has_come(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    files = [written(tmp_path, f"day{n}.csv", "time,tag,value,line", *(f"{at},a,{n},acme/x/y/l1" for at in range(n * 10, n * 10 + 11))) for n in range(3)]
+    files = [
+        written(tmp_path, f"day{n}.csv", "time,tag,value,line", *(f"{at},a,{n},acme/x/y/l1" for at in range(n * 10, n * 10 + 11)))
+        for n in range(3)
+    ]
     opened: list[str] = []
     found = scan(files, run_mapping(1))
-    for file in found.files:
-        reading = file.source.entries
-        monkeypatch.setattr(file.source, "entries", lambda r=reading, name=file.source.identity.path.name: opened.append(name) or r())
+    reading = Source.entries
+
+    def entries(source: Source) -> Iterator[pl.DataFrame]:
+        opened.append(source.identity.path.name)
+        yield from reading(source)
+
+    monkeypatch.setattr(Source, "entries", entries)
     seen = []
     for record in log(found, lambda _: 1):
         if record.kind == "DATA":

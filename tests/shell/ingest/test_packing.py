@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isnan
 from pathlib import Path
 from random import Random
 
@@ -13,7 +14,9 @@ from streams.shell.ingest.merge import OutRecord, merged
 from tests.shell.ingest.material import LONG, SAMPLES, mapping, written
 
 TEXT = (
-    LONG.replace('{ constant = "press-1" }', '{ column = "asset" }').replace('{ constant = "acme/hamburg/press/line-1" }', '{ column = "line" }')
+    LONG.replace('{ constant = "press-1" }', '{ column = "asset" }').replace(
+        '{ constant = "acme/hamburg/press/line-1" }', '{ column = "line" }'
+    )
     + '[[files.tags]]\nmatch = "skip"\nkind = "ignore"\n[[files.tags]]\nmatch = "mode"\nkind = "state"\n'
     + SAMPLES
 )
@@ -29,10 +32,28 @@ def samples(record: OutRecord) -> list[tuple[object, ...]]:
     v = record.value
     assert not isinstance(v, bytes)
     if "signals" not in v:
-        return [(record.key, v["sequence"], v["asset"], v["tag"], v["event_time_us"], repr(v["value"]), ("GOOD", "UNCERTAIN", "BAD").index(v["quality"]))]
+        return [
+            (
+                record.key,
+                v["sequence"],
+                v["asset"],
+                v["tag"],
+                v["event_time_us"],
+                repr(v["value"]),
+                ("GOOD", "UNCERTAIN", "BAD").index(v["quality"]),
+            )
+        ]
     qualities = v["qualities"] or [0] * len(v["signals"])
     return [
-        (record.key, v["sequence"] + n, v["assets"][s], v["tags"][s], v["base_time_us"] + v["times_us"][n], repr(None if x != x else x), qualities[n])
+        (
+            record.key,
+            v["sequence"] + n,
+            v["assets"][s],
+            v["tags"][s],
+            v["base_time_us"] + v["times_us"][n],
+            repr(None if isnan(x) else x),
+            qualities[n],
+        )
         for n, (s, x) in enumerate(zip(v["signals"], v["values"], strict=True))
     ]
 
@@ -43,7 +64,8 @@ def random_file(random: Random, folder: Path) -> Path:
         time += random.choice([0, 1, 5, 5, 5, -7, 300_000])
         tag = random.choice(["a", "a", "a", "b", "b", "skip", "mode"])
         value = random.choice(["1", "2.5", "", "x"])
-        lines.append(f"{max(time, 0)},{tag},{value},{random.choice(['m1', 'm1', 'm1', 'm2'])},acme/x/y/{random.choice(['l1', 'l1', 'l1', 'l1', 'l2'])}")
+        asset, line = random.choice(["m1", "m1", "m1", "m2"]), random.choice(["l1", "l1", "l1", "l1", "l2"])
+        lines.append(f"{max(time, 0)},{tag},{value},{asset},acme/x/y/{line}")
     return written(folder, "day.csv", "time,tag,value,asset,line", *lines)
 
 

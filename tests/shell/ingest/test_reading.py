@@ -15,7 +15,10 @@ from streams.errors import DataError
 from streams.shell.ingest import chunks, delimited
 from tests.shell.ingest.material import LONG, SAMPLES, WIDE, entries, reasons, scanned, written
 
-PLAIN = LONG.replace('format = "csv"', 'format = "delimited"\nseparator = "|"\ncolumns = ["time", "tag", "value", "text"]\nragged = true') + SAMPLES
+PLAIN = (
+    LONG.replace('format = "csv"', 'format = "delimited"\nseparator = "|"\ncolumns = ["time", "tag", "value", "text"]\nragged = true')
+    + SAMPLES
+)
 
 
 def told(frame: pl.DataFrame) -> list[tuple[object, ...]]:
@@ -30,12 +33,16 @@ def test_formats_give_the_same_entries(tmp_path: Path) -> None:
     csv = written(tmp_path, "a.csv", "time,tag,value", *(",".join(row) for row in rows))
     quoted = written(tmp_path, "b.csv", '"time","tag","value"', *(",".join(f'"{cell}"' for cell in row) for row in rows))
     crlf = tmp_path / "c.csv"
-    crlf.write_bytes(b"\xef\xbb\xbftime,tag,value\r\n" + b"".join(",".join(row).encode() + b"\r\n" for row in rows)[:-2])  # BOM, no last line end
+    crlf.write_bytes(
+        b"\xef\xbb\xbftime,tag,value\r\n" + b"".join(",".join(row).encode() + b"\r\n" for row in rows)[:-2]
+    )  # BOM, no last line end
     pipe = written(tmp_path, "d.txt", *("|".join(row) for row in rows))
     objects = [{"time": 10, "tag": "a", "value": 1.5}, {"time": 20, "tag": "b", "value": None}, {"time": 30, "tag": "a", "value": "-0.1"}]
     lines = written(tmp_path, "e.jsonl", *(json.dumps(each) for each in objects))
     parquet = tmp_path / "f.parquet"
-    pl.DataFrame({"time": [10, 20, 30], "tag": ["a", "b", "a"], "value": [1.5, None, -0.1], "other": [[1], [2], [3]]}).write_parquet(parquet)
+    pl.DataFrame({"time": [10, 20, 30], "tag": ["a", "b", "a"], "value": [1.5, None, -0.1], "other": [[1], [2], [3]]}).write_parquet(
+        parquet
+    )
 
     assert told(entries(csv, LONG + SAMPLES)) == EXPECTED
     assert told(entries(quoted, LONG + SAMPLES)) == EXPECTED
@@ -128,7 +135,8 @@ def test_parquet_keeps_its_types(tmp_path: Path) -> None:
     path = tmp_path / "day.parquet"
     tiny = 0.1 + 2**-27  # not a 32-bit float's shortest text
     pl.DataFrame(
-        {"time": [datetime(2016, 10, 20, 12, 30, tzinfo=UTC)] * 3, "f": [tiny] * 3, "b": [True, False, None], "i": [2**53 + 1] * 3, "n": [float("nan")] * 3},
+        {"time": [datetime(2016, 10, 20, 12, 30, tzinfo=UTC)] * 3, "f": [tiny] * 3, "b": [True, False, None], "i": [2**53 + 1] * 3,
+         "n": [float("nan")] * 3},
         schema_overrides={"f": pl.Float32},
     ).write_parquet(path)  # fmt: skip
     text = WIDE.replace('"csv"', '"parquet"').replace("epoch_us", "iso8601") + '[[files.tags]]\nmatch = "i"\nkind = "count"\n' + SAMPLES
@@ -162,8 +170,14 @@ def test_a_file_that_is_not_what_the_mapping_says_is_refused(tmp_path: Path) -> 
 
 
 @settings(deadline=None, max_examples=40)
-@given(st.lists(st.sampled_from(["1,a,1", "2,b,", "x,a,1", "", "3,a,zz", "4,ü,0.5", "5,a"]), min_size=1, max_size=60), st.integers(8, 64), st.booleans())
-def test_how_a_file_is_cut_into_chunks_decides_nothing(tmp_path_factory: pytest.TempPathFactory, lines: list[str], letters: int, quoted: bool) -> None:
+@given(
+    st.lists(st.sampled_from(["1,a,1", "2,b,", "x,a,1", "", "3,a,zz", "4,ü,0.5", "5,a"]), min_size=1, max_size=60),
+    st.integers(8, 64),
+    st.booleans(),
+)
+def test_how_a_file_is_cut_into_chunks_decides_nothing(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[str], letters: int, quoted: bool
+) -> None:
     path = written(tmp_path_factory.mktemp("cut"), "day.csv", "time,tag,value", *lines, *(['6,"a",6'] if quoted else []))
     whole = entries(path, LONG + SAMPLES)
     with pytest.MonkeyPatch.context() as patch:
