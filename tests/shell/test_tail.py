@@ -110,7 +110,7 @@ def test_any_schema_of_the_registry_is_decoded_with_instants_as_integers(applied
 
 def test_frontier_records_are_shown_only_when_asked_for(applied: Deployed) -> None:
     frontier = {"epoch": 0, "lanes": [], "frontiers_us": [], "class_table": "", "classes": ["live"], "floors_us": [7]}
-    values = ({"kind": "FRONTIER", "frontier": frontier}, {})
+    values: tuple[dict[str, Any], ...] = ({"kind": "FRONTIER", "frontier": frontier}, {})
     send(applied, "ctx.window.v1", *(applied.framed("ctx.window.v1", value) for value in values))
     assert [r["offset"] for r in shown(applied, "ctx.window.v1")] == [1]
     assert shown(applied, "ctx.window.v1", "--frontiers")[0]["value"]["frontier"] == frontier
