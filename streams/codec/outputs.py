@@ -237,6 +237,17 @@ class Encoder:
         self.program = compiler.run(cited)
         self.ints, self.floats = compiler.ints, compiler.floats
         self.frame = np.frombuffer(b"\0" + schema_id.to_bytes(4, "big"), np.uint8)
+        self._names: Names | None = None
+        self._measured, self._longest = [0, 0, 0, 0], 0
+
+    def _longest_name(self, names: Names) -> int:
+        """Bytes of the longest name; only those that are new since the last call are looked at."""
+        if names is not self._names:
+            self._names, self._measured, self._longest = names, [0, 0, 0, 0], 0
+        for k, d in enumerate((names.lines, names.lanes, names.signals, names.texts)):
+            new = d.table.lengths[3 * self._measured[k] : 3 * len(d)]  # what lies behind them is not set
+            self._longest, self._measured[k] = max(self._longest, int(new.max(initial=0))), len(d)
+        return self._longest
 
     def encode(self, columns: Columns, names: Names, contexts: e.Contexts, blobs: U8 | None = None) -> Encoded:
         """Records of the columns of an operator's output; needs every column that the binding names."""
@@ -257,7 +268,7 @@ class Encoder:
             np.zeros(1, np.uint8) if blobs is None else blobs,
         )  # fmt: skip
         tables = Tables(names.lines.table, names.lanes.table, names.signals.table, names.sources.table, names.texts.table)
-        most = max(int(d.table.lengths.max(initial=0)) for d in (names.lines, names.lanes, names.signals, names.texts))
+        most = self._longest_name(names)
         spans = [self.ints.index(n) for n in self.ints if n.endswith("_size")]
         blob_most = int(ints[spans].max(initial=0)) if spans else 0
         out, start, ids = np.empty(max(1 << 16, 256 * rows), np.uint8), np.zeros(rows + 1, np.int64), np.empty((rows, 32), np.uint8)

@@ -115,3 +115,13 @@ def test_long_names_and_many_rows_make_the_buffer_grow() -> None:
     encoded = Encoder("out", "ctx.state-interval.v1", "intervals", "r", "v", 42, TOPICS).encode(columns, plant.names, ContextTable(TOPICS).table(CONTEXTS))
     values = [value for _, value, _ in encoded.records()]
     assert all(read("ctx.state-interval.v1", values[n])["reason"] == "x" * 3000 for n in (0, len(values) // 2, -1))
+
+
+def test_room_for_names_that_are_not_there_yet_is_not_measured() -> None:
+    """Arrays grow without being set: what lies behind the last name is whatever the memory held."""
+    random = Random(1)
+    plant, outputs = run_once(CASES["intervals"], random_histories("intervals", random), 60, random)
+    plant.names.texts.table.lengths[3 * len(plant.names.texts) :] = (1 << 31) - 1
+    encoder = Encoder("out", "ctx.state-interval.v1", "intervals", "r", "v", 42, TOPICS)
+    encoded = encoder.encode(outputs["intervals"], plant.names, ContextTable(TOPICS).table(CONTEXTS))
+    assert len([read("ctx.state-interval.v1", value) for _, value, _ in encoded.records()]) == len(outputs["intervals"]["time"]) > 0
