@@ -12,7 +12,7 @@ PROJECT := .venv/.project-$(call key,pyproject.toml)
 ARTIFACTS := .venv/.artifacts-$(call key,streams/shell/local/artifacts.lock)
 
 .DEFAULT_GOAL := help
-.PHONY: help env lock lock-artifacts lint test up down status clean
+.PHONY: help env lock lock-artifacts lint test docs up down status clean
 
 help: ## list the recipes
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1#\2/p' Makefile | awk -F'#' '{printf "%-24s%s\n", $$1, $$2}'
@@ -53,6 +53,9 @@ lint: $(PROJECT) ## ruff, mypy --strict, import directions
 
 test: env lint ## everything that continuous integration runs: lint, doctests, tests against a real Kafka
 	$(BIN)/python -m pytest
+
+docs: $(PROJECT) ## write the generated parts of docs/ and README.md anew
+	$(BIN)/python -m streams.shell.pages
 
 up: env ## start Kafka and the registry on this machine (kept in .andon)
 	@$(BIN)/andon up

@@ -115,6 +115,8 @@ class Topology:
         lines += [f"  {names[a]} --> {names[b]}" for a, b in self.edges()]
         gate = "every input's gate"
         lines += [f'  gate(["{gate}"])', *(f"  gate -.-> {node[t]}" for t in (DEAD_LETTERS, LATE, QUARANTINE, RESTATE_REQUESTS))]
+        if self.join:
+            lines.append(f"  {names[self.join.id]} -.-> {node[RESTATE_REQUESTS]}")
         return "\n".join(lines)
 
     def terminal(self) -> str:
@@ -129,7 +131,7 @@ class Topology:
         if self.join:
             rows.append((self.join.orders.topic, f"{self.join.id} (looked up by the assets below each work center)"))
         rows.append(("every input", ", ".join((DEAD_LETTERS, LATE, QUARANTINE))))
-        rows.append(("late records", RESTATE_REQUESTS))
+        rows.append(("late records" + (", late and corrected orders" if self.join else ""), RESTATE_REQUESTS))
         width = max(len(left) for left, _ in rows)
         return "\n".join([self.name, *(f"  {left:<{width}} --> {right}" for left, right in rows)])
 

@@ -6,13 +6,7 @@
     ot.measurement -----------'      |       +--> count-increments ----> ctx.count
     mes.order -----------------------'       '--> measurements --------> ctx.measurement
 
-    [rules]
-    windows       = [{ tumbling = "10 s" }, { tumbling = "1 min" }]      of numeric signals
-    state_windows = [{ tumbling = "1 min" }]                             of discrete signals: time at each value
-    hold          = "1 h"                                                how long a value is believed without a new one
-    order_history = "30 d"                                               how far back late and corrected orders are understood
-    treat_uncertain_as_bad = true                                        OPC UA Part 13
-    rollovers     = [["total", 65536, 1000]]                             counters: tag, modulus, most believed
+RULES says what it asks for in the part [rules] of a configuration.
 """
 
 from __future__ import annotations
@@ -21,6 +15,15 @@ from streams.configuration import Configuration
 from streams.operators import CounterIncrements, InContext, OrderJoin, StateIntervals, WindowStatistics
 from streams.topology import Flow, Topology
 from topologies.rules import Rules
+
+RULES = """\
+windows       = [{ tumbling = "10 s" }, { tumbling = "1 min" }]  # of numeric signals
+state_windows = [{ tumbling = "1 min" }]                         # of discrete signals: time at each value
+hold          = "1 h"                                            # how long a value is believed without a new one
+order_history = "30 d"                                           # how far back late and corrected orders are understood
+treat_uncertain_as_bad = true                                    # OPC UA Part 13
+rollovers     = [["total", 65536, 1000]]                         # counters: pattern of the tag, modulus, most believed
+"""
 
 
 def context(configuration: Configuration) -> Topology:

@@ -2,11 +2,7 @@
 
     ot.sample or ot.telemetry --> windows --> ctx.window
 
-    [rules]
-    windows = [{ tumbling = "10 s" }]
-    hold    = "1 h"
-    treat_uncertain_as_bad = true
-    source  = "ot.sample.v1"
+RULES says what it asks for in the part [rules] of a configuration.
 """
 
 from __future__ import annotations
@@ -15,6 +11,13 @@ from streams.configuration import Configuration
 from streams.operators import WindowStatistics
 from streams.topology import Flow, Topology
 from topologies.rules import Rules
+
+RULES = """\
+windows = [{ tumbling = "10 s" }]  # of numeric signals
+hold    = "1 h"                    # how long a value is believed without a new one
+treat_uncertain_as_bad = true      # OPC UA Part 13
+source  = "ot.sample.v1"           # or ot.telemetry.v1
+"""
 
 
 def downsample(configuration: Configuration) -> Topology:

@@ -1,0 +1,63 @@
+"""The generated parts of the documentation: `make docs` writes them anew, a test compares them with what is committed.
+
+Two pages are generated whole. In pages that people write, a generated part stands between two comments, and only that is replaced:
+
+    <!-- generated: map context -->
+    ...
+    <!-- end -->
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from streams.errors import require
+from streams.shell import catalogue_page, topology_page
+from topologies import NAMED
+
+WHOLE: Final[Mapping[str, Callable[[], str]]] = {
+    "docs/catalogue.md": catalogue_page.markdown, "docs/topologies.md": topology_page.markdown,
+}  # fmt: skip
+PARTS: Final[Mapping[str, Callable[[], str]]] = {
+    **{f"map {name}": partial(topology_page.picture, name) for name in NAMED},
+    **{f"rules {name}": partial(topology_page.rules, name) for name in NAMED},
+}  # fmt: skip
+_PART = re.compile(r"(<!-- generated: (.+?) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
+
+
+def renewed(text: str) -> str:
+    """A page with its generated parts as the code says now.
+
+    >>> renewed("before <!-- generated: rules downsample -->\\nold\\n<!-- end --> after").splitlines()[2]
+    '[rules]'
+    """
+
+    def part(found: re.Match[str]) -> str:
+        begin, name, _, end = found.groups()
+        require(name in PARTS, "a page asks for a part that is not generated", part=name, known=sorted(PARTS))
+        return f"{begin}{PARTS[name]()}\n{end}"
+
+    return _PART.sub(part, text)
+
+
+def pages(root: Path) -> dict[Path, str]:
+    """Every page of the documentation, as it should be."""
+    written = {root / name: make() for name, make in WHOLE.items()}
+    by_hand = [path for path in [*root.glob("*.md"), *root.glob("docs/**/*.md")] if path not in written]
+    return written | {path: renewed(path.read_text("utf-8")) for path in by_hand}
+
+
+def main() -> None:
+    """Write what differs; the current directory is the root of the repository."""
+    for path, text in pages(Path()).items():
+        if not path.exists() or path.read_text("utf-8") != text:
+            path.write_text(text, "utf-8")
+            print(f"written: {path}")
+
+
+if __name__ == "__main__":
+    main()
