@@ -67,7 +67,7 @@ def ingest(
     through_us = instant_us(through) if through else None
     rules, catalogue = mapping_file.load(mapping), configuration.load(config).catalogue()
     writer.check_append(catalogue, rules.claims)
-    screen, started_s = Console(stderr=True, soft_wrap=True), time.monotonic()
+    screen, started_s = Console(stderr=True, soft_wrap=True, emoji=False), time.monotonic()
     with Refusals(refused) as refusals, watched(screen, "reading", quiet=as_json) as progress:
         found = scan(files, rules, [refusals, lambda _, entries: progress.advance(len(entries))])
     total = found.ledger.total
@@ -76,7 +76,7 @@ def ingest(
     end_us = merge.end_of(found, through_us)
     if not as_json:
         _print_refusals(screen, refusals)
-        _print_ledger(Console(soft_wrap=True), found.ledger)
+        _print_ledger(Console(soft_wrap=True, emoji=False), found.ledger)
     if strict and refusals.count:
         raise DataError("lines are refused, and with --strict nothing is written then", refused=refusals.count, reasons=dict(total.refused))
     counts: Counter[tuple[str, str]] = Counter()
@@ -95,7 +95,7 @@ def ingest(
     if as_json:
         typer.echo(json.dumps(summary, indent=1))
     else:
-        _print_records(Console(soft_wrap=True), summary)
+        _print_records(Console(soft_wrap=True, emoji=False), summary)
 
 
 def _counted(log: Iterable[OutRecord], counts: Counter[tuple[str, str]], advance: Any) -> Iterator[OutRecord]:
@@ -132,7 +132,7 @@ def check(files: Files, mapping: MappingFile, rows: Rows = 10, as_json: Json = F
     from streams.shell.ingest.scan import scan
 
     rules, found = mapping_file.load(mapping), Check(rows)
-    screen = Console(stderr=True, soft_wrap=True)
+    screen = Console(stderr=True, soft_wrap=True, emoji=False)
     with Refusals() as refusals, watched(screen, "reading", quiet=as_json) as progress:
         scanned = scan(files, rules, [refusals, found, lambda _, entries: progress.advance(len(entries))])
     total = scanned.ledger.total
@@ -141,7 +141,7 @@ def check(files: Files, mapping: MappingFile, rows: Rows = 10, as_json: Json = F
         limits = {"lateness_us": found.lateness_us, "silence_us": found.silence_us}
         typer.echo(json.dumps({"files": files_, "total": total.description(), **limits}, indent=1))
         return
-    out = Console(soft_wrap=True)
+    out = Console(soft_wrap=True, emoji=False)
     for name, each in found.files.items():
         _print_check(out, name, each)
     _print_refusals(screen, refusals)

@@ -74,6 +74,13 @@ def test_refused_lines_are_shown_and_written_down(plant: Path) -> None:
     assert "1 ignored by noise" in result.stdout
 
 
+def test_a_line_number_is_not_drawn_as_a_picture(plant: Path) -> None:
+    """`day.csv:100:` would be an emoji to the library that prints it."""
+    written(plant, "day.csv", "time,tag,value", *(f"{n},a,1" for n in range(98)), "98,a,x")
+
+    assert f"{plant}/day.csv:100: the value is not a number" in call(plant, *INGEST, "--dry-run").stderr
+
+
 def test_strict_writes_nothing_if_a_line_is_refused(plant: Path) -> None:
     result = call(plant, *INGEST, "--strict")  # no Kafka is named: it is not even looked for
 
