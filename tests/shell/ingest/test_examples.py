@@ -14,6 +14,7 @@ import pytest
 from streams.codec.murmur import partition_of
 from streams.shell.ingest import mapping_file
 from streams.shell.ingest.checking import Check
+from streams.shell.ingest.mapping import INPUTS
 from streams.shell.ingest.merge import OutRecord, log
 from streams.shell.ingest.refusals import Refusals
 from streams.shell.ingest.scan import Scan, scan
@@ -24,18 +25,9 @@ DAY_END = 1477008000000000  # 2016-10-21T00:00Z
 
 
 @pytest.fixture(scope="module")
-def data() -> Path:
-    folder = os.environ.get("ANDON_DATA")
-    if not folder:
-        print("skipped: ANDON_DATA does not name the folder of the real data")
-        pytest.skip("ANDON_DATA does not name the folder of the real data")
-    return Path(folder) / "nist-sms"
-
-
-@pytest.fixture(scope="module")
-def day(data: Path) -> tuple[Scan, Check]:
+def day(nist: Path) -> tuple[Scan, Check]:
     check = Check()
-    return scan(sorted((data / "raw").glob("*.txt")), mapping_file.load(EXAMPLES / "nist-day.mapping.toml"), [check]), check
+    return scan(sorted((nist / "raw").glob("*.txt")), mapping_file.load(EXAMPLES / "nist-day.mapping.toml"), [check]), check
 
 
 def test_every_line_of_the_machine_day_has_exactly_one_fate(day: tuple[Scan, Check]) -> None:
@@ -54,11 +46,11 @@ def test_every_line_of_the_machine_day_has_exactly_one_fate(day: tuple[Scan, Che
     assert dict(total.ignored) == {"path position, sent again by axis": 3_667, "asset changes, never sent": 7}
 
 
-def test_the_day_in_numbers_that_were_counted_otherwise(day: tuple[Scan, Check], data: Path) -> None:
+def test_the_day_in_numbers_that_were_counted_otherwise(day: tuple[Scan, Check], nist: Path) -> None:
     """The same figures from a few lines of plain Python over the texts."""
     check, by_name = day[1], {Path(name).name: file for name, file in day[1].files.items()}
     worst = 0
-    for path in sorted((data / "raw").glob("*.txt")):
+    for path in sorted((nist / "raw").glob("*.txt")):
         peak, late, tags = "", 0, Counter[str]()
         bad = 0
         for line in path.read_text("ascii").splitlines():
@@ -96,23 +88,24 @@ def test_the_log_of_the_day(day: tuple[Scan, Check]) -> None:
 
     assert samples == 155_178
     assert kinds["ot.state.v1", "DATA"] == 7_852
-    assert kinds["mes.order.v1", "CLAIM"] == kinds["ot.measurement.v1", "CLAIM"] == kinds["ot.state.v1", "BLANK"]
+    assert {kinds[topic, "CLAIM"] for topic in INPUTS} == {kinds["mes.order.v1", "CLAIM"]}
+    assert {kind for _, kind in kinds} == {"DATA", "CLAIM"}
     assert {key: {partition_of(key, 2)} for key in partitions} == partitions
     assert set().union(*partitions.values()) == {0, 1}  # the three machines are on lines of both
     assert [(record.topic, record.partition) for record in ends] == [
-        (topic, p) for topic in ("mes.order.v1", "ot.measurement.v1") for p in (0, 1)
+        (topic, p) for topic in INPUTS for p in (0, 1)
     ]
 
 
-def test_the_orders_of_the_cover_parts_are_those_of_the_script(data: Path) -> None:
-    made = subprocess.run([sys.executable, EXAMPLES / "make_cover_orders.py"], env={**os.environ, "ANDON_DATA": str(data.parent)},
+def test_the_orders_of_the_cover_parts_are_those_of_the_script(nist: Path) -> None:
+    made = subprocess.run([sys.executable, EXAMPLES / "make_cover_orders.py"], env={**os.environ, "ANDON_DATA": str(nist.parent)},
                           capture_output=True, text=True, check=True).stdout  # fmt: skip
 
     assert made == (EXAMPLES / "nist-cover-orders.csv").read_text()
 
 
-def test_machine_and_order_files_of_the_cover_parts_go_in_one_run(data: Path) -> None:
-    files = [*sorted((data / "cover").glob("Cover-*.txt")), EXAMPLES / "nist-cover-orders.csv"]
+def test_machine_and_order_files_of_the_cover_parts_go_in_one_run(nist: Path) -> None:
+    files = [*sorted((nist / "cover").glob("Cover-*.txt")), EXAMPLES / "nist-cover-orders.csv"]
     with Refusals() as refusals:
         found = scan(files, mapping_file.load(EXAMPLES / "nist-cover.mapping.toml"), [refusals])
 
