@@ -11,6 +11,7 @@ from streams.kernel import NEG, POS
 from streams.model.hierarchy import Hierarchy
 from streams.operators.order_book import differing
 from streams.runners.epoch import Adopted
+from streams.runners.frontier_records import LiveLanes
 from streams.runners.lanebook import touch_all
 from streams.runners.records import Record, Restatement, restate_request
 
@@ -79,6 +80,7 @@ def _succeed(task: Task, topology: Any) -> None:
         else:
             states.append(step.operator.succeed(*before))
     task.topology, task.states = topology, states
+    task.live = {topic: task.live.get(topic) or LiveLanes() for topic in topology.outputs}
 
 
 def _requests(task: Task, hierarchy: Hierarchy) -> list[Record]:

@@ -1,7 +1,8 @@
 """What a task tells the next stage: how far it is complete.
 
-A frontier record names the lanes whose frontier moved since the last one and the floor of each lane class, which holds for all
-others. Only lanes that are ahead of their class's floor have to be named: they are the live lanes, and idle ones leave the set.
+A frontier record names the lanes whose frontier moved since the last one of its topic and the floor of each lane class, which
+holds for all others. Only lanes that are ahead of their class's floor have to be named: they are the live lanes, and idle ones
+leave the set.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ KIND_HEADER = "andon-kind"  # `frontier` on frontier records, so that readers ca
 
 
 class LiveLanes:
-    """Lanes that may be ahead of their class's floor, and what was last said of each."""
+    """Lanes that may be ahead of their class's floor, and what one derived topic was last told of each."""
 
     def __init__(self) -> None:
         self.lanes: I32 = np.zeros(0, np.int32)
@@ -31,6 +32,8 @@ class LiveLanes:
     def add(self, lanes: I32) -> None:
         if len(lanes):
             self._new.append(lanes)
+        if len(self._new) > 64:
+            self.all_lanes()
 
     def all_lanes(self) -> I32:
         """Every live lane, those added since the last record included."""
@@ -54,17 +57,13 @@ class LiveLanes:
         return moved, at
 
 
-def frontier_records(task: Task, topics: tuple[str, ...]) -> list[Record]:
-    """One record for each of the derived topics: behind the outputs it covers, in the same transaction."""
-    lanes, at = task.live.moved(task)
-    names, floors = task.book.time.classes.names, task.book.floors()
+def frontier_record(task: Task, topic: str) -> Record:
+    """The record for one derived topic: it goes behind the outputs that it covers, in the same transaction."""
+    lanes, at = task.live[topic].moved(task)
     frontier = {
         "epoch": task.adopted.epoch.number, "lanes": [task.names.lane_path(int(lane)) for lane in lanes],
-        "frontiers_us": [max(NEG, int(t)) for t in at], "class_table": task.adopted.configuration.fingerprint, "classes": list(names),
-        "floors_us": [max(NEG, int(t)) for t in floors],
+        "frontiers_us": [max(NEG, int(t)) for t in at], "class_table": task.adopted.configuration.fingerprint,
+        "classes": list(task.book.time.classes.names), "floors_us": [max(NEG, int(t)) for t in task.book.floors()],
     }  # fmt: skip
-    found = []
-    for topic in topics:
-        value = task.writer.value(topic, task.environment.catalogue.of(topic).schema, {"kind": "FRONTIER", "frontier": frontier})
-        found.append(Record(topic, b"frontier", value, [(KIND_HEADER, b"frontier"), (TIME_HEADER, b"%d" % int(floors.min()))]))
-    return found
+    value = task.writer.value(topic, task.environment.catalogue.of(topic).schema, {"kind": "FRONTIER", "frontier": frontier})
+    return Record(topic, b"frontier", value, [(KIND_HEADER, b"frontier"), (TIME_HEADER, b"%d" % int(task.book.lowest()))])

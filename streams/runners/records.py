@@ -81,6 +81,16 @@ def dead_letters(writer: RecordWriter, origin: Origin, read: Read) -> Iterable[R
         yield writer.record(DEAD_LETTERS, where["key"], letter, f"{origin.topic}|{origin.partition}|{where['offset']}", where["append_us"])
 
 
+def reference_letter(writer: RecordWriter, topic: str, offset: int, append_us: int, key: bytes | None, value: bytes | None, detail: str) -> Record:
+    """The dead letter of a row of a reference topic, which no gate sees; read by every task, told by the one of partition 0."""
+    letter = {
+        "topic": topic, "partition": 0, "offset": offset, "append_us": max(0, append_us), "key": key, "value": (value or b"")[:MESSAGE_BYTES_MAX],
+        "value_length": len(value or b""), "value_hash": murmur3(value or b"").hex(), "reason": "bad-reference", "detail": detail,
+        "headers": {}, "application": writer.application, "schema_id": None,
+    }  # fmt: skip
+    return writer.record(DEAD_LETTERS, key, letter, f"{topic}|0|{offset}", max(0, append_us))
+
+
 def _about(read: Read, names: Any, rows: Sequence[int], m: int) -> dict[str, Any]:
     lanes = [names.lanes.decode(int(read.samples.lane[r]))[0].decode() for r in rows]
     return {"indexes": [r - int(read.messages.row[m]) for r in rows], "assets": lanes, "event_times_us": [int(read.samples.time[r]) for r in rows]}

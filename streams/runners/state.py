@@ -92,7 +92,9 @@ def dump(task: Task) -> State:
         found |= {f"join.{k}": v for k, v in task.topology.join.operator.columns(task.join_state).items()}  # type: ignore[arg-type]
     for step, state in zip(task.topology.steps, task.states, strict=True):
         found |= {f"step.{step.id}.{k}": v for k, v in step.operator.columns(state).items()}
-    found |= {"ledger": task.ledger.counts, "live.lanes": task.live.all_lanes(), "live.reported": task.live.reported}
+    found["ledger"] = task.ledger.counts
+    for topic, live in task.live.items():
+        found |= {f"live.{topic}.lanes": live.all_lanes(), f"live.{topic}.reported": live.reported}
     rest = {
         "vector": task.vector, "future_highest": task.future_highest,
         "earlier": [[append.tolist(), content] for append, content in book.earlier_contents()],
@@ -132,7 +134,9 @@ def load(build: Callable[[Any], Topology], adopted: Adopted, environment: Enviro
         task.join_state = task.topology.join.operator.restored(part("join."))
     task.states = [step.operator.restored(part(f"step.{step.id}.")) for step in task.topology.steps]
     task.ledger.counts[:] = state["ledger"]
-    task.live.restore(state["live.lanes"], state["live.reported"])
+    for topic, live in task.live.items():
+        if f"live.{topic}.lanes" in state:
+            live.restore(state[f"live.{topic}.lanes"], state[f"live.{topic}.reported"])
     task.vector, task.future_highest = rest["vector"], rest["future_highest"]
     adoption.look_at_everything(task)
     return task

@@ -84,7 +84,7 @@ class Task:
         self.future_highest = {t: first.configuration.time.inputs[t].future_us for t in topics}
         self.ledger = Ledger(len(topics))
         self.outbox = Transaction(())
-        self.live = LiveLanes()
+        self.live = {topic: LiveLanes() for topic in self.topology.outputs}
         self.renew_encoders()
 
     def renew_encoders(self) -> None:
@@ -144,7 +144,8 @@ class Task:
     def advance(self) -> None:
         """Release everything below the frontiers; afterwards nothing due is left."""
         book, candidates = self.book, emptied(self.book.touched)
-        self.live.add(candidates)
+        for live in self.live.values():
+            live.add(candidates)
         if self.topology.join:
             touched = emptied(book.touched_orders)
             candidates = np.union1d(candidates, order_flow.below(book, touched)).astype(np.int32)

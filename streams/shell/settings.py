@@ -9,6 +9,8 @@ configuration file, not here: see configuration.py.
     ANDON_KAFKA__SASL_MECHANISM         SCRAM-SHA-512 or SCRAM-SHA-256, with __SASL_USERNAME and __SASL_PASSWORD
     ANDON_KAFKA__CA_LOCATION            PEM file; also __CERTIFICATE_LOCATION and __KEY_LOCATION for client certificates
     ANDON_REGISTRY__URL                 Confluent-compatible schema registry; also __USERNAME, __PASSWORD, __CA_LOCATION
+    ANDON_WEB__HOST                     where a worker serves /metrics, /livez, /readyz, /status (default 127.0.0.1)
+    ANDON_WEB__PORT                     default 9464; 0: any free one, printed at start
 """
 
 from __future__ import annotations
@@ -80,11 +82,19 @@ class RegistrySettings(BaseModel):
         return found
 
 
+class WebSettings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=9464, ge=0, le=65535)
+
+
 class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="ANDON_", env_nested_delimiter="__", env_file=".env", extra="ignore", frozen=True)
 
     kafka: KafkaSettings
     registry: RegistrySettings
+    web: WebSettings = WebSettings()
     topic_prefix: str = Field(default="", pattern=r"^([a-zA-Z0-9._-]*\.)?$")
 
 

@@ -141,3 +141,35 @@ def generation(app: faust.App) -> int:
 def generation_of(event: Any) -> int:
     """The generation in which an event was fetched."""
     return int(event.message.generation_id)
+
+
+async def pause(app: faust.App, partitions: set[tuple[str, int]]) -> None:
+    """Stop fetching these: by aiokafka's own pause, because Faust's drops what it has fetched of a partition it pauses."""
+    await _in_consumer(app, "pause", partitions)
+
+
+async def resume(app: faust.App, partitions: set[tuple[str, int]]) -> None:
+    await _in_consumer(app, "resume", partitions)
+
+
+async def _in_consumer(app: faust.App, method: str, partitions: set[tuple[str, int]]) -> None:
+    thread = app.consumer._thread
+    consumer = thread._ensure_consumer()
+    mine = consumer.assignment()
+    wanted = [tp for tp in (TopicPartition(*p) for p in partitions) if tp in mine]
+    if wanted:
+        await thread.call_thread(getattr(consumer, method), *wanted)
+
+
+def last_stable(app: faust.App, topic: str, partition: int) -> int | None:
+    """Last stable offset of a partition as of the last fetch; None before the first."""
+    consumer, tp = app.consumer._thread._ensure_consumer(), TopicPartition(topic, partition)
+    if tp not in consumer.assignment():
+        return None
+    found = consumer.last_stable_offset(tp)
+    return None if found is None or found < 0 else int(found)
+
+
+def crash_of(app: faust.App) -> BaseException | None:
+    """What Faust or aiokafka has crashed with on its own."""
+    return getattr(app, "_crash_reason", None) if app.crashed else None

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from streams.catalogue import Catalogue, Topic, epochs_of, snapshots_of
+from streams.catalogue import Catalogue, Topic
 from streams.configuration import Configuration
 from streams.topology import Topology
 
@@ -15,58 +16,61 @@ from streams.topology import Topology
 class Bounds:
     """Limits of a worker. Times in seconds are of the machine's clock: they decide when, never what."""
 
-    commit_interval_s: float  # shortest time between two commits of a task
-    transaction_timeout_s: float  # after which the broker aborts a transaction that its owner left open
-    watchdog_s: float  # longest time that a commit may take before the process gives up
-    session_timeout_s: float  # after which a silent worker loses its partitions
-    snapshot_interval_s: float
-    snapshot_records: int  # a snapshot at the latest after so many input records
-    inbox_bytes: int  # fetched but not yet folded, of each input partition
-    pending_samples: int  # accepted but not yet complete, of each task
-    frontier_interval_s: float  # shortest time between two frontier records in one derived partition
+    commit_interval_s: float = 0.1  # shortest time between two commits of a task
+    transaction_timeout_s: float = 20.0  # after which the broker aborts a transaction that its owner left open
+    watchdog_s: float = 20.0  # longest time that a commit may take before the process gives up
+    session_timeout_s: float = 10.0  # after which a silent worker loses its partitions
+    snapshot_interval_s: float = 60.0
+    snapshot_records: int = 2_000_000  # a snapshot at the latest after so many input records
+    inbox_bytes: int = 8 << 20  # fetched but not yet folded, of each input partition
+    pending_samples: int = 20_000_000  # accepted but not yet complete, of each task
+    frontier_interval_s: float = 1.0  # between frontier records in a derived partition that nothing else is written to
+    reference_interval_s: float = 1.0  # between two looks for new reference data
+    stop_s: float = 10.0  # to end in when asked to
 
 
-DEFAULT_BOUNDS = Bounds(
-    commit_interval_s=0.1, transaction_timeout_s=20.0, watchdog_s=20.0, session_timeout_s=10.0, snapshot_interval_s=60.0,
-    snapshot_records=2_000_000, inbox_bytes=16 << 20, pending_samples=20_000_000, frontier_interval_s=0.25,
-)  # fmt: skip
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """How Faust's consumer reaches the brokers that `client` (librdkafka's settings) reaches."""
+
+    bootstrap_servers: str
+    client: Mapping[str, Any]
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    mechanism: str | None = None
+    context: ssl.SSLContext | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
-    """build: the topology of a configuration. client: librdkafka's connection settings. writer: the schema of an id; schema_id: of a
-    topic's value, by its name on the broker. until_end: stop once everything that was there at start is folded."""
+    """application: consumer group and transactional ids, under the deployment's prefix. epochs, snapshots: its homes.
 
+    build: the topology of a configuration. writer: the schema of an id; schema_id: of a topic's value, by its catalogue name,
+    and of the two homes by theirs. until_end: stop once everything that was there at start is folded.
+    """
+
+    application: str
     configuration: Configuration
     catalogue: Catalogue
+    epochs: Topic
+    snapshots: Topic
     build: Callable[[Configuration], Topology]
-    client: Mapping[str, Any]
+    connection: Connection
     writer: Callable[[int], Mapping[str, Any] | None]
     schema_id: Callable[[str], int]
-    bounds: Bounds = DEFAULT_BOUNDS
+    code: str
+    bounds: Bounds = Bounds()
     instance: str | None = None
     until_end: bool = False
-    code: str = ""
-
-    @property
-    def application(self) -> str:
-        return self.catalogue.prefix + self.configuration.application
 
     @property
     def topology(self) -> Topology:
         return self.build(self.configuration)
 
-    def input(self, name: str) -> Topic:
-        return self.catalogue.of(name)
+    @property
+    def inputs(self) -> tuple[Topic, ...]:
+        return tuple(self.catalogue.of(name) for name in self.topology.inputs)
 
     @property
     def partitions(self) -> int:
-        return self.catalogue.of(self.topology.inputs[0]).partitions
-
-    @property
-    def epochs(self) -> Topic:
-        return epochs_of(self.application, self.partitions)
-
-    @property
-    def snapshots(self) -> Topic:
-        return snapshots_of(self.application, self.partitions)
+        return self.epochs.partitions

@@ -1,0 +1,126 @@
+"""From the committed vector to a task: the newest snapshot that is nowhere ahead, then the log folded to exactly that vector.
+
+Outputs of what is folded again were committed before and are thrown away; epochs are adopted by number, at their vectors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from confluent_kafka import Consumer
+
+from streams.catalogue import HIERARCHY
+from streams.errors import SnapshotError, TaskError
+from streams.runners.epoch import Adopted, Epoch
+from streams.runners.live import epochs, kafka, snapshots
+from streams.runners.live.reference import Reference
+from streams.runners.live.setup import Setup
+from streams.runners.state import load, version_of
+from streams.runners.task import Environment, Task
+
+Report = Callable[[int, int], None]  # records folded again so far, records to fold
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """generation: of the next snapshot. new: nothing was committed before, the task begins. refolded: records."""
+
+    task: Task
+    generation: int
+    new: bool
+    refolded: int = 0
+
+
+def environment(setup: Setup, partition: int) -> Environment:
+    return Environment(setup.application, partition, setup.catalogue, setup.writer, setup.schema_id)
+
+
+def recover(setup: Setup, reference: Reference, partition: int, report: Report) -> Recovered:
+    """The task of a partition number; its transactional producer must have been initialised, so that offsets are final."""
+    consumer = kafka.reader(setup.connection.client, setup.application)
+    names = [t.name for t in setup.inputs]
+    try:
+        found = kafka.committed(consumer, names, partition)
+        if all(offset < 0 for offset, _ in found):
+            return _begin(setup, reference, consumer, partition)
+        if any(offset < 0 for offset, _ in found):
+            raise TaskError("only some inputs have a committed offset", partition=partition, offsets=dict(zip(names, [o for o, _ in found], strict=True)),
+                            hint="inputs of a topology have changed: run it as another application")  # fmt: skip
+        number = epochs.number_in(found[0][1], partition=partition)
+        known = epochs.read(consumer, setup, reference, partition, number)
+        return _restore(setup, consumer, partition, known, tuple(offset for offset, _ in found), report)
+    finally:
+        consumer.close()
+
+
+def _begin(setup: Setup, reference: Reference, consumer: Consumer, partition: int) -> Recovered:
+    """Epoch 0: the log starts of all inputs, the reference data as they are now."""
+    reference.refresh()
+    vector = tuple(kafka.edges(consumer, topic.name, partition)[0] for topic in setup.inputs)
+    first = Epoch(0, vector, {HIERARCHY: reference.next}, setup.configuration.fingerprint)
+    task = Task(setup.build, epochs.adopted(first, reference), environment(setup, partition))
+    task.outbox.epochs.append(first)
+    return Recovered(task, 0, new=True)
+
+
+def _restore(
+    setup: Setup, consumer: Consumer, partition: int, known: Sequence[Adopted], vector: tuple[int, ...], report: Report
+) -> Recovered:  # fmt: skip
+    def usable(at: tuple[int, ...], epoch: int) -> bool:
+        return epoch < len(known) and all(a <= b for a, b in zip(at, vector, strict=True))
+
+    taken, generation = snapshots.newest(consumer, setup, partition, usable)
+    where = environment(setup, partition)
+    if taken is None:
+        task, ahead = Task(setup.build, known[0], where), list(known[1:])
+    else:
+        adopted = known[taken.epoch]
+        wanted = version_of(setup.build(adopted.configuration))
+        if taken.state_version != wanted:
+            raise SnapshotError("the snapshot was taken by another version of this program's state", partition=partition, taken=taken.state_version,
+                                wanted=wanted, hint="go back to that version, or run this one as another application")  # fmt: skip
+        task, ahead = load(setup.build, adopted, where, taken.state()), list(known[taken.epoch + 1 :])
+    return Recovered(task, generation, new=False, refolded=_refold(setup, task, ahead, vector, partition, report))
+
+
+def _refold(setup: Setup, task: Task, ahead: list[Adopted], vector: tuple[int, ...], partition: int, report: Report) -> int:
+    """Fold to exactly `vector`, the epochs ahead adopted on the way."""
+    done, total = 0, sum(vector) - sum(task.vector)
+    while True:
+        while ahead and ahead[0].epoch.vector == tuple(task.vector):
+            task.adopt(ahead.pop(0))
+            task.take()
+        if tuple(task.vector) == vector:
+            break
+        target = ahead[0].epoch.vector if ahead else vector
+        if any(a > b for a, b in zip(task.vector, target, strict=True)):
+            raise TaskError("an epoch lies behind the state that recovery began with", epoch=target, state=tuple(task.vector))
+        for count in _fold_to(setup, task, target, partition):
+            done += count
+            report(done, total)
+        task.pass_to(target)  # offsets may end in control markers
+    return done
+
+
+def _fold_to(setup: Setup, task: Task, target: Sequence[int], partition: int) -> Iterator[int]:
+    """Records of all inputs up to `target`, the input that is furthest behind first, so that little has to wait."""
+    consumers, logs = [], {}
+    try:
+        for rank, (topic, start, end) in enumerate(zip(setup.inputs, task.vector, target, strict=True)):
+            if start < end:
+                consumers.append(kafka.reader(setup.connection.client, setup.application))
+                logs[rank] = kafka.messages(consumers[-1], topic.name, partition, start, end)
+        while logs:
+            rank = min(logs, key=lambda r: task.book.clocks.append[r])
+            part = next(logs[rank], None)
+            if part is None:
+                del logs[rank]
+                continue
+            task.feed(rank, kafka.as_log(part, setup.inputs[rank].append == "header"))
+            task.advance()
+            task.take()
+            yield len(part)
+    finally:
+        for consumer in consumers:
+            consumer.close()

@@ -1,0 +1,294 @@
+"""The worker: a Faust application as shell around the owners of the partition numbers that the group gives it.
+
+Faust joins the group, fetches, hands over; one agent fills inboxes; a loop for each owner folds and commits in a thread. Order at
+an assignment, awaited by Faust before it seeks and fetches: fence, read what is committed, recover (owner.py). Any error ends the
+process: nothing is flushed, mended or restarted inside it, so a restart is the only way back and is tried on every day of work.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import faust
+import mode
+
+from streams.errors import AndonError, PlatformError, TaskError
+from streams.runners.live import kafka, private
+from streams.runners.live.inbox import next_inputs
+from streams.runners.live.owner import Owner
+from streams.runners.live.reference import Reference
+from streams.runners.live.setup import Setup
+
+TICK_S = 0.25
+STUCK_EXIT_CODE = 70  # the process would not end by itself
+Tell = Callable[[str, Mapping[str, Any]], None]
+
+
+class Part:
+    """A partition number that this worker owns now."""
+
+    def __init__(self, owner: Owner) -> None:
+        self.owner, self.lock, self.wake = owner, asyncio.Lock(), asyncio.Event()
+        self.paused: set[int] = set()
+        self.done = False
+
+
+class Worker:
+    def __init__(self, setup: Setup, tell: Tell) -> None:
+        """tell(event, values): what happened, for people and programs that watch."""
+        self.setup, self.tell = setup, tell
+        self.reference = Reference(setup)
+        self.parts: dict[int, Part] = {}
+        self.ready, self.beat, self.recovering = False, time.monotonic(), 0
+        self._parked: dict[int, Owner] = {}
+        self._pool = ThreadPoolExecutor(setup.partitions + 4, thread_name_prefix="andon")
+        self._targets: dict[int, list[int]] = {}
+        self._ended: asyncio.Future[int]
+        self._stopping = False
+
+    # ---- life
+
+    async def run(self) -> int:
+        """Work until asked to stop, or until the end is reached; the exit code. Raises what it died of."""
+        loop = asyncio.get_running_loop()
+        self._ended = loop.create_future()
+        await self._in_thread(self.reference.refresh)
+        if self.setup.until_end:
+            self._targets = await self._in_thread(self._ends)
+        self.app = self._application()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, lambda: loop.create_task(self._stop()))
+        watch = loop.create_task(self._watch())
+        try:
+            await self.app.start()
+            return await self._ended
+        finally:
+            self._leave_by_force(5.0)
+            watch.cancel()
+            self.parts.clear()
+            await asyncio.wait([loop.create_task(self.app.stop())], timeout=4.0)
+            self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _application(self) -> faust.App:
+        setup, bounds = self.setup, self.setup.bounds
+        app = faust.App(
+            setup.application, broker="kafka://" + setup.connection.bootstrap_servers.replace(",", ";"), broker_credentials=self._credentials(),
+            store="memory://", web_enabled=False, ConsumerScheduler=private.SCHEDULER, agent_supervisor=mode.CrashingSupervisor,
+            stream_wait_empty=False, consumer_auto_offset_reset="earliest", topic_disable_leader=True, topic_allow_declare=False,
+            consumer_max_fetch_size=4 << 20, broker_session_timeout=bounds.session_timeout_s, broker_heartbeat_interval=bounds.session_timeout_s / 5,
+            broker_request_timeout=60.0, broker_rebalance_timeout=20.0, consumer_group_instance_id=setup.instance,
+            datadir=tempfile.mkdtemp(prefix="andon-"), loop=asyncio.get_running_loop(),
+        )  # fmt: skip
+        private.install(app)
+        raw = {"value_type": bytes, "value_serializer": "raw", "key_type": bytes, "key_serializer": "raw"}
+        source = app.topic(*(t.name for t in setup.inputs), acks=False, maxsize=16, **raw)
+        app.on_partitions_revoked.connect(self._revoked)
+        app.on_rebalance_complete.connect(self._assigned)
+        app.agent(source, name=setup.topology.name)(self._intake)
+        return app
+
+    def _credentials(self) -> Any:
+        own = self.setup.connection
+        if own.mechanism:
+            mechanism = faust.types.auth.SASLMechanism(own.mechanism)
+            return faust.SASLCredentials(username=own.username, password=own.password, mechanism=mechanism, ssl_context=own.context)
+        return faust.SSLCredentials(context=own.context) if own.context else None
+
+    def _in_thread(self, call: Callable[..., Any], *arguments: Any, **named: Any) -> asyncio.Future[Any]:
+        return asyncio.get_running_loop().run_in_executor(self._pool, lambda: call(*arguments, **named))
+
+    def _die(self, error: BaseException) -> None:
+        """Crash-only: remember why, and end. Safety does not depend on a tidy end."""
+        self.ready = False
+        self._leave_by_force(8.0)
+        if not self._ended.done():
+            if not isinstance(error, AndonError):
+                self.tell("bug", {"error": repr(error)})
+            self._ended.set_exception(error)
+
+    @staticmethod
+    def _leave_by_force(after_s: float) -> None:
+        timer = threading.Timer(after_s, os._exit, [STUCK_EXIT_CODE])
+        timer.daemon = True
+        timer.start()
+
+    async def _stop(self) -> None:
+        """A last commit that tells every derived topic how far we are; then the end."""
+        if self._stopping or self._ended.done():
+            return
+        self._stopping, self.ready = True, False
+        self._leave_by_force(self.setup.bounds.stop_s)
+        parts, self.parts = list(self.parts.values()), {}
+        try:
+            for part in parts:
+                async with part.lock:
+                    await self._in_thread(part.owner.cycle, [], last=True)
+            self.tell("stopped", {"partitions": sorted(p.owner.partition for p in parts)})
+            self._ended.set_result(0)
+        except Exception as error:  # noqa: BLE001  whatever it is, the process ends with it
+            self._die(error)
+
+    # ---- the group
+
+    async def _revoked(self, _app: Any, _partitions: Any, **_: Any) -> None:
+        """Running transactions end first; what is only fetched is dropped; owners wait for the next assignment."""
+        parts, self.parts = list(self.parts.values()), {}
+        for part in parts:
+            async with part.lock:
+                self._parked[part.owner.partition] = part.owner
+        if parts:
+            self.tell("revoked", {"partitions": sorted(self._parked)})
+
+    async def _assigned(self, _app: Any, **_: Any) -> None:
+        """Awaited by Faust before it fetches. No exception may leave: Faust would wait for another rebalance, silently."""
+        try:
+            await self._take_over()
+        except Exception as error:  # noqa: BLE001
+            self._die(error)
+            await asyncio.sleep(3600)  # never let Faust go on; the process ends meanwhile
+
+    async def _take_over(self) -> None:
+        if self._stopping:
+            return
+        began, generation = time.monotonic(), private.generation(self.app)
+        mine = {(tp.topic, tp.partition) for tp in self.app.consumer.assignment()}
+        names = [t.name for t in self.setup.inputs]
+        numbers = sorted({partition for topic, partition in mine if topic in names})
+        lacking = [(t, p) for p in numbers for t in names if (t, p) not in mine]
+        if lacking:
+            raise TaskError("the group gave this worker only some inputs of a task", lacking=lacking)
+        parked, self._parked = self._parked, {}
+        self.recovering = len(numbers)
+        owners = await asyncio.gather(*(self._in_thread(self._acquire, n, parked.pop(n, None)) for n in numbers))
+        self.recovering = 0
+        if generation != private.generation(self.app):
+            return  # the group has moved on meanwhile; Faust calls again
+        self.parts = {owner.partition: Part(owner) for owner in owners}
+        for part in self.parts.values():
+            asyncio.get_running_loop().create_task(self._serve(part))
+        self.ready = True
+        self.tell("assigned", {
+            "partitions": numbers, "generation": generation, "seconds": round(time.monotonic() - began, 3),
+            "folded_again": sum(o.counts.refolded for o in owners),
+        })  # fmt: skip
+        if not numbers and self.setup.until_end:
+            self._ended.set_result(0)
+
+    def _acquire(self, number: int, parked: Owner | None) -> Owner:
+        """In a thread: the parked owner if nobody has committed meanwhile, else a new one, which fences every other."""
+        if parked is not None and parked.still_current():
+            parked.resume()
+            return parked
+
+        def report(done: int, total: int) -> None:
+            self.tell("recovering", {"partition": number, "folded": done, "of": total})
+
+        return Owner(self.setup, self.reference, number, report)
+
+    # ---- records
+
+    async def _intake(self, stream: Any) -> None:
+        """The agent: fetches into inboxes."""
+        try:
+            async for event in stream.events():
+                fetch, part = event.value, self.parts.get(event.message.partition)
+                if part is None or private.generation_of(event) != private.generation(self.app):
+                    continue  # fetched before a rebalance
+                rank = part.owner.inbox.put(fetch)
+                part.wake.set()
+                if part.owner.inbox.bytes[rank] > self.setup.bounds.inbox_bytes and rank not in part.paused:
+                    part.paused.add(rank)
+                    await private.pause(self.app, {(fetch.topic, fetch.partition)})
+        except Exception as error:  # noqa: BLE001
+            self._die(error)
+            await asyncio.sleep(3600)
+
+    async def _serve(self, part: Part) -> None:
+        """Slices of one owner, one after the other, until the partition is taken away."""
+        interval = self.setup.bounds.commit_interval_s
+        try:
+            while self._is_mine(part):
+                began = time.monotonic()
+                async with part.lock:
+                    if self._is_mine(part):
+                        await self._slice(part)
+                if part.done:
+                    await self._maybe_end()
+                await asyncio.sleep(max(0.001, interval - (time.monotonic() - began)))
+                if not part.wake.is_set():
+                    await asyncio.wait([asyncio.ensure_future(part.wake.wait())], timeout=TICK_S)
+        except Exception as error:  # noqa: BLE001
+            self._die(error)
+
+    def _is_mine(self, part: Part) -> bool:
+        return self.parts.get(part.owner.partition) is part
+
+    async def _slice(self, part: Part) -> None:
+        owner, ranks = part.owner, range(len(self.setup.inputs))
+        part.wake.clear()
+        waiting = [owner.inbox.has(rank) for rank in ranks]
+        full = len(owner.task.release.pending) > self.setup.bounds.pending_samples // 2
+        more = [self._behind(part, rank) for rank in ranks] if full else [False for _ in ranks]
+        work = owner.inbox.take(next_inputs(owner.task.book.clocks.append.tolist(), waiting, more, full))
+        resumed = {rank for rank in part.paused if not owner.inbox.has(rank)}
+        if resumed:
+            part.paused -= resumed
+            await private.resume(self.app, {(self.setup.inputs[rank].name, owner.partition) for rank in resumed})
+        if len(owner.inbox):
+            part.wake.set()
+        await self._in_thread(owner.cycle, work)
+        target = self._targets.get(owner.partition)
+        if target is not None and not part.done and not len(owner.inbox):
+            if all(position >= end for position, end in zip(owner.inbox.position, target, strict=True)):
+                await self._in_thread(owner.cycle, [], last=True)
+                await self._in_thread(owner.snapshot)
+                part.done = True
+
+    def _behind(self, part: Part, rank: int) -> bool:
+        end = private.last_stable(self.app, self.setup.inputs[rank].name, part.owner.partition)
+        return end is None or part.owner.inbox.position[rank] < end
+
+    def _ends(self) -> dict[int, list[int]]:
+        """In a thread: last stable offsets of all inputs, by partition number."""
+        consumer = kafka.reader(self.setup.connection.client, self.setup.application)
+        try:
+            return {p: [kafka.edges(consumer, t.name, p)[1] for t in self.setup.inputs] for p in range(self.setup.partitions)}
+        finally:
+            consumer.close()
+
+    async def _maybe_end(self) -> None:
+        if self.parts and all(part.done for part in self.parts.values()) and not self._ended.done():
+            self.tell("finished", {"partitions": sorted(self.parts)})
+            self._ended.set_result(0)
+
+    # ---- watching
+
+    async def _watch(self) -> None:
+        """The heartbeat of /livez, the watchdog of commits, the eye on Faust and on reference data."""
+        looked, bounds = time.monotonic(), self.setup.bounds
+        try:
+            while True:
+                await asyncio.sleep(TICK_S)
+                self.beat = now = time.monotonic()
+                crash = private.crash_of(self.app)
+                if crash is not None:
+                    raise PlatformError("the consumer has crashed", reason=repr(crash)) from crash
+                for part in list(self.parts.values()):
+                    since = part.owner.committing_since
+                    if since is not None and now - since > bounds.watchdog_s:
+                        raise PlatformError("a commit does not come to an end", partition=part.owner.partition, seconds=round(now - since, 1))
+                if now - looked > bounds.reference_interval_s:
+                    await self._in_thread(self.reference.refresh)
+                    looked = time.monotonic()
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:  # noqa: BLE001
+            self._die(error)

@@ -1,0 +1,112 @@
+"""andon run: a worker of a topology."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from streams import configuration as configurations
+from streams.errors import AndonError, require
+
+SILENT_S = 30.0  # without a heartbeat of the loop, a worker is not alive
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to `app`."""
+    app.command()(run)
+
+
+def run(
+    topology: Annotated[str, typer.Argument(help="Which topology; it must be the configuration's.")],
+    config: Annotated[Path, typer.Option("--config", help="Configuration file of the application (TOML).")],
+    until_end: Annotated[bool, typer.Option("--until-end", help="Stop when everything that is there now is folded: commit, snapshot, exit 0.")] = False,
+    instance: Annotated[
+        str | None, typer.Option("--instance", help="Name of this worker, for static membership: a restart causes no rebalance.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Events as JSON lines on standard output.")] = False,
+) -> None:
+    """Fold a topology's inputs into its outputs, exactly once, until SIGTERM.
+
+    Several workers share the partitions. Pages for machines (/metrics, /livez, /readyz, /status) are served on ANDON_WEB__HOST
+    and ANDON_WEB__PORT. Exit codes: 0 asked to stop, or the end reached; 2 settings; 4 a promise could not be kept; 5 Kafka or
+    the registry. Any failure ends the process: start it again, it goes on where it was.
+
+    Example: andon run context --config examples/context.toml --until-end
+    """
+    from streams.shell.settings import settings
+
+    own, configuration = settings(), configurations.load(config)
+    require(configuration.topology == topology, "the configuration is for another topology", given=topology, configuration=configuration.topology)
+    logging.basicConfig(level=logging.ERROR, stream=sys.stderr)
+    report = _Report(as_json)
+    code = 1
+    try:
+        code = _worker(own, configuration, report, until_end, instance)
+    except AndonError as error:
+        if os.environ.get("ANDON_DEBUG") == "1":
+            raise
+        report("died", {"error": str(error)})
+        code = error.exit_code
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # crash-only: threads of Kafka clients are not waited for, everything that counts is committed
+
+
+def _worker(own: Any, configuration: Any, report: _Report, until_end: bool, instance: str | None) -> int:
+    from streams.runners.live.status import status_of
+    from streams.runners.live.worker import Worker
+    from streams.shell.live_setup import setup_of
+    from streams.shell.registry import Registry
+    from streams.shell.web import WebServer
+
+    started: list[Worker] = []
+
+    def alive() -> str:
+        silence = time.monotonic() - started[0].beat if started else 0.0
+        return f"the worker's loop has been silent for {silence:.0f} s" if silence > SILENT_S else ""
+
+    def status() -> Mapping[str, Any] | None:
+        return status_of(started[0]) if started and started[0].ready else None
+
+    with Registry(own.registry) as registry, WebServer(own.web.host, own.web.port, status, alive) as web:
+        report("serving", {"host": web.host, "port": web.port})
+        setup = setup_of(own, configuration, registry, instance=instance, until_end=until_end)
+
+        async def work() -> int:
+            started.append(Worker(setup, report))
+            return await started[0].run()
+
+        return asyncio.run(work())
+
+
+class _Report:
+    """Says what happens: lines for people on standard error, or JSON lines on standard output."""
+
+    def __init__(self, as_json: bool) -> None:
+        self._as_json, self._console = as_json, Console(stderr=True, highlight=False, soft_wrap=True)
+
+    def __call__(self, event: str, values: Mapping[str, Any]) -> None:
+        if self._as_json:
+            sys.stdout.write(json.dumps({"event": event, "at_s": round(time.time(), 3), **values}) + "\n")
+            sys.stdout.flush()
+            return
+        said = {
+            "serving": "metrics, health and status on http://{host}:{port}",
+            "assigned": "working on partitions {partitions}; {folded_again} records folded again in {seconds} s",
+            "recovering": "partition {partition}: folded {folded} of {of} records again",
+            "revoked": "the group moves partitions; {partitions} wait",
+            "stopped": "stopped; everything up to here is committed",
+            "finished": "everything that was there is folded and committed",
+            "died": "andon: {error}",
+        }.get(event, event)
+        self._console.print(said.format(**values), style="red" if event in ("died", "bug") else None, markup=False)
