@@ -55,11 +55,13 @@ def _cache_folder() -> Path:
     return Path(home) / "kernels" / digest.hexdigest()[:16]
 
 
-numba.config.CACHE_DIR = str(_cache_folder())
-
+numba.config.CACHE_DIR = str(_cache_folder())  # type: ignore[attr-defined]  # numba makes its settings while it is imported
 
 # error_model: no check for a zero divisor at every division; divisors are checked where they enter, as configuration.
-_OPTIONS: Final = {"cache": True, "nogil": True, "_nrt": False, "error_model": "numpy"}
+_OPTIONS: Final[dict[str, Any]] = {"cache": True, "nogil": True, "_nrt": False, "error_model": "numpy"}
+
+# In machine code an integer is an np.int64; for the types it is the int that a caller in Python gets and may give.
+int64: Final = cast("Callable[[Any], int]", np.int64)
 
 
 def kernel(function: F) -> F:

@@ -15,7 +15,7 @@ import numpy as np
 
 from streams.codec.decode import decode
 from streams.codec.plan import Column, compile_plan
-from streams.kernel import I32, I64, U8, grown, kernel
+from streams.kernel import I32, I64, U8, grown, int64, kernel
 from streams.operators.slice import Columns
 
 SIZE_BITS = 24
@@ -30,8 +30,8 @@ def _keep(arena: U8, used: int, source: U8, at: I64, size: I32, row: I64, kept: 
             if kept[k]:
                 for b in range(size[m]):
                     arena[used + b] = source[at[m] + b]
-                extra[k] = used << SIZE_BITS | np.int64(size[m])
-                used += np.int64(size[m])
+                extra[k] = used << SIZE_BITS | int64(size[m])
+                used += int64(size[m])
     return used
 
 
@@ -102,7 +102,8 @@ class RecordReader:
 
 
 _RESULTS = ("UNKNOWN", "PASS", "FAIL")
-_DETAILS = (*(Column(name, "span") for name in ("product", "serial", "subgroup", "gauge")), Column("result", "int", symbols=_RESULTS, fallback="UNKNOWN"))
+_TEXTS = ("product", "serial", "subgroup", "gauge")
+_DETAILS = (*(Column(name, "span") for name in _TEXTS), Column("result", "int", symbols=_RESULTS, fallback="UNKNOWN"))
 
 
 def measurement_columns(blobs: Blobs, extra: I64, writer: Callable[[int], Mapping[str, Any] | None]) -> Columns:
@@ -113,6 +114,6 @@ def measurement_columns(blobs: Blobs, extra: I64, writer: Callable[[int], Mappin
     nothing = compile_plan({"type": "record", "name": "Nothing", "fields": []}, _DETAILS)
     found = decode(blobs.arena, at + 5, size - 5, plans or [(np.zeros(0, np.int64), nothing)])
     columns: Columns = {"result": found.ints[0]}
-    for k, name in enumerate(("product", "serial", "subgroup", "gauge")):
+    for k, name in enumerate(_TEXTS):
         columns |= {f"{name}_at": found.at[k], f"{name}_size": found.size[k].astype(np.int64)}
     return columns

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from streams.kernel import U8, U32, kernel
+from streams.kernel import U8, U32, int64, kernel
 
 
 def _tables() -> U32:
@@ -33,16 +33,18 @@ _TABLES = _tables()
 def _crc32c(data: U8, t: U32) -> int:
     crc, i, n = np.uint32(0xFFFFFFFF), 0, data.shape[0]
     while n - i >= 8:
-        a = crc ^ (np.uint32(data[i]) | np.uint32(data[i + 1]) << np.uint32(8) | np.uint32(data[i + 2]) << np.uint32(16) | np.uint32(data[i + 3]) << np.uint32(24))
+        low = np.uint32(data[i]) | np.uint32(data[i + 1]) << np.uint32(8)
+        a = crc ^ (low | np.uint32(data[i + 2]) << np.uint32(16) | np.uint32(data[i + 3]) << np.uint32(24))
         crc = (
-            t[1792 + (a & 255)] ^ t[1536 + (a >> np.uint32(8) & 255)] ^ t[1280 + (a >> np.uint32(16) & 255)] ^ t[1024 + (a >> np.uint32(24))]
+            t[1792 + (a & 255)] ^ t[1536 + (a >> np.uint32(8) & 255)]
+            ^ t[1280 + (a >> np.uint32(16) & 255)] ^ t[1024 + (a >> np.uint32(24))]
             ^ t[768 + data[i + 4]] ^ t[512 + data[i + 5]] ^ t[256 + data[i + 6]] ^ t[data[i + 7]]
         )  # fmt: skip
         i += 8
     while i < n:
         crc = t[(crc ^ data[i]) & 255] ^ (crc >> np.uint32(8))
         i += 1
-    return np.int64(crc ^ np.uint32(0xFFFFFFFF))
+    return int64(crc ^ np.uint32(0xFFFFFFFF))
 
 
 def crc32c(data: bytes | memoryview) -> int:

@@ -17,16 +17,16 @@ from streams.codec.plan import (
     OP_BYTES,
     OP_DOUBLE,
     OP_ENUM,
-    OP_FIXED,
     OP_FLOAT,
     OP_LONG,
     OP_LONG_TO_DOUBLE,
+    OP_NULL,
     OP_OPTION,
     OP_TEXT,
     Plan,
 )  # fmt: skip
 from streams.columns.text import utf8
-from streams.kernel import F64, I8, I32, I64, NEG, U8, inner, kernel
+from streams.kernel import F64, I8, I32, I64, NEG, U8, inner, int64, kernel
 
 # Why a message cannot be decoded; part of the contract of dq.dead-letter.v1
 REASONS = (
@@ -36,7 +36,7 @@ OK, TRUNCATED, BAD_VARINT, BAD_LENGTH, BAD_UNION, BAD_ENUM, BAD_BOOLEAN, TRAILIN
 
 
 class Decoded(NamedTuple):
-    """Columns of n messages. Items of arrays lie in three pools; array a of message m has count[a, m] from start[a, m] on."""
+    """Columns of n messages. Items of arrays lie in three pools; array a of message m has items[a, m] of them from start[a, m] on."""
 
     status: I8
     ints: I64  # [column, message]
@@ -44,7 +44,7 @@ class Decoded(NamedTuple):
     at: I64  # spans: position in the buffer
     size: I32  # -1: null
     start: I64  # [array, message]
-    count: I64
+    items: I64
     item_ints: I64
     item_floats: F64
     item_at: I64
@@ -70,16 +70,16 @@ def _varint(buffer: U8, pos: int, end: int) -> tuple[int, int]:
         shift += 7
         if shift > 63:
             return 0, -BAD_VARINT
-    return np.int64(raw >> np.uint64(1)) ^ -np.int64(raw & np.uint64(1)), pos
+    return int64(raw >> np.uint64(1)) ^ -int64(raw & np.uint64(1)), pos
 
 
 @kernel
-def _float64(buffer: U8, pos: int) -> np.int64:
+def _float64(buffer: U8, pos: int) -> int:
     """Bits of a little-endian double."""
     raw = np.uint64(0)
     for k in range(8):
         raw |= np.uint64(buffer[pos + k]) << np.uint64(8 * k)
-    return np.int64(raw)
+    return int64(raw)
 
 
 @inner
@@ -89,7 +89,7 @@ def _items(
     """Decode an array's blocks into the pools; position behind it or a negative reason."""
     pool = 0 if op == OP_LONG else 1 if op in (OP_DOUBLE, OP_FLOAT) else 2
     if array >= 0:
-        out.start[array, m], out.count[array, m] = used[pool], 0
+        out.start[array, m], out.items[array, m] = used[pool], 0
     while True:
         count, pos = _varint(buffer, pos, end)
         if pos < 0:
@@ -140,15 +140,15 @@ def _items(
             if array >= 0:
                 used[pool] += 1
         if array >= 0:
-            out.count[array, m] += count
+            out.items[array, m] += count
 
 
 @kernel
 def _single(buffer: U8, pos: int) -> float:
     """A 32-bit float, exactly, from its parts."""
-    raw = np.int64(0)
+    raw = int64(0)
     for k in range(4):
-        raw |= np.int64(buffer[pos + k]) << np.int64(8 * k)
+        raw |= int64(buffer[pos + k]) << int64(8 * k)
     sign = -1.0 if raw >> 31 else 1.0
     exponent, fraction = (raw >> 23) & 255, raw & 0x7FFFFF
     if exponent == 255:
@@ -165,6 +165,75 @@ def _single(buffer: U8, pos: int) -> float:
 
 
 @inner
+def _after_varint(
+    buffer: U8, pos: int, end: int, op: int, column: int, argument: int, other: int, maps: I64, m: int, out: Decoded
+) -> int:  # fmt: skip
+    """Decode a field that begins with a varint; position behind it or a negative reason."""
+    value, pos = _varint(buffer, pos, end)
+    if pos < 0:
+        return pos
+    if op == OP_LONG:
+        if argument and (value < -(1 << 31) or value >= 1 << 31):
+            return -BAD_VARINT
+        if column >= 0:
+            out.ints[column, m] = value
+    elif op == OP_BYTES or op == OP_TEXT:
+        if value < 0:
+            return -BAD_LENGTH
+        if value > end - pos:
+            return -TRUNCATED
+        if op == OP_TEXT and not utf8(buffer, pos, value):
+            return -NOT_UTF8
+        if column >= 0:
+            out.at[column, m], out.size[column, m] = pos, value
+        pos += value
+    elif op == OP_ENUM:
+        if value < 0 or value >= other:
+            return -BAD_ENUM
+        if column >= 0:
+            if maps[argument + value] < 0:
+                return -BAD_ENUM
+            out.ints[column, m] = maps[argument + value]
+    else:
+        out.floats[column, m] = np.float64(value)
+    return pos
+
+
+@inner
+def _fixed_size(buffer: U8, pos: int, end: int, op: int, column: int, argument: int, m: int, out: Decoded, bits: I64) -> int:
+    """Decode a field whose size is known; position behind it or a negative reason."""
+    size = 8 if op == OP_DOUBLE else 4 if op == OP_FLOAT else 1 if op == OP_BOOLEAN else argument
+    if end - pos < size:
+        return -TRUNCATED
+    if op == OP_DOUBLE:
+        if column >= 0:
+            bits[column * out.ints.shape[1] + m] = _float64(buffer, pos)
+    elif op == OP_BOOLEAN:
+        if buffer[pos] > 1:
+            return -BAD_BOOLEAN
+        if column >= 0:
+            out.ints[column, m] = buffer[pos]
+    elif column >= 0:
+        if op == OP_FLOAT:
+            out.floats[column, m] = _single(buffer, pos)
+        else:
+            out.at[column, m], out.size[column, m] = pos, size
+    return pos + size
+
+
+@inner
+def _null(column: int, m: int, out: Decoded) -> None:
+    """What an absent value is: `column` is 3 * its place + 0, 1, 2 for ints, floats, spans (plan.py)."""
+    if column >= 0:
+        if column % 3 == 0:
+            out.ints[column // 3, m] = NEG
+        elif column % 3 == 1:
+            out.floats[column // 3, m] = np.nan
+        else:
+            out.size[column // 3, m] = -1
+
+
+@inner
 def _message(
     buffer: U8, pos: int, end: int, program: I64, maps: I64, m: int, out: Decoded, bits: I64, item_bits: I64, used: I64
 ) -> int:  # fmt: skip
@@ -173,76 +242,22 @@ def _message(
     while step < steps:
         op, column, argument, other = program[step, 0], program[step, 1], program[step, 2], program[step, 3]
         step += 1
-        if op == OP_LONG or op == OP_LONG_TO_DOUBLE or op == OP_ENUM or op == OP_OPTION or op == OP_BYTES or op == OP_TEXT:
-            value, pos = _varint(buffer, pos, end)
-            if pos < 0:
-                return -pos
-            if op == OP_LONG:
-                if argument and (value < -(1 << 31) or value >= 1 << 31):
-                    return BAD_VARINT
-                if column >= 0:
-                    out.ints[column, m] = value
-            elif op == OP_BYTES or op == OP_TEXT:
-                if value < 0:
-                    return BAD_LENGTH
-                if value > end - pos:
-                    return TRUNCATED
-                if op == OP_TEXT and not utf8(buffer, pos, value):
-                    return NOT_UTF8
-                if column >= 0:
-                    out.at[column, m], out.size[column, m] = pos, value
-                pos += value
-            elif op == OP_ENUM:
-                if value < 0 or value >= other:
-                    return BAD_ENUM
-                if column >= 0:
-                    if maps[argument + value] < 0:
-                        return BAD_ENUM
-                    out.ints[column, m] = maps[argument + value]
-            elif op == OP_OPTION:
-                if value != 0 and value != 1:
+        if op == OP_OPTION:
+            branch, pos = _varint(buffer, pos, end)
+            if pos >= 0:
+                if branch != 0 and branch != 1:
                     return BAD_UNION
-                if value == argument:
+                if branch == argument:
                     step += other
-                    if column >= 0:
-                        if column % 3 == 0:
-                            out.ints[column // 3, m] = NEG
-                        elif column % 3 == 1:
-                            out.floats[column // 3, m] = np.nan
-                        else:
-                            out.size[column // 3, m] = -1
-            else:
-                out.floats[column, m] = np.float64(value)
-        elif op == OP_DOUBLE:
-            if end - pos < 8:
-                return TRUNCATED
-            if column >= 0:
-                bits[column * out.ints.shape[1] + m] = _float64(buffer, pos)
-            pos += 8
+                    _null(column, m, out)
+        elif op == OP_LONG or op == OP_TEXT or op == OP_BYTES or op == OP_ENUM or op == OP_LONG_TO_DOUBLE:
+            pos = _after_varint(buffer, pos, end, op, column, argument, other, maps, m, out)
         elif op == OP_ARRAY:
             pos = _items(buffer, pos, end, argument, column, m, out, item_bits, used)
-            if pos < 0:
-                return -pos
-        elif op == OP_BOOLEAN:
-            if pos >= end:
-                return TRUNCATED
-            if buffer[pos] > 1:
-                return BAD_BOOLEAN
-            if column >= 0:
-                out.ints[column, m] = buffer[pos]
-            pos += 1
-        elif op == OP_FLOAT:
-            if end - pos < 4:
-                return TRUNCATED
-            if column >= 0:
-                out.floats[column, m] = _single(buffer, pos)
-            pos += 4
-        elif op == OP_FIXED:
-            if end - pos < argument:
-                return TRUNCATED
-            if column >= 0:
-                out.at[column, m], out.size[column, m] = pos, argument
-            pos += argument
+        elif op != OP_NULL:
+            pos = _fixed_size(buffer, pos, end, op, column, argument, m, out, bits)
+        if pos < 0:
+            return -pos
     return OK if pos == end else TRAILING
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from streams.codec.murmur import hash128
 from streams.codec.rows import Tables
 from streams.columns.dictionary import Table
-from streams.kernel import F64, I32, I64, NEG, U8, inner, kernel
+from streams.kernel import F64, I32, I64, NEG, U8, inner, int64, kernel
 from streams.operators.evidence import COUNT, WIDTH
 
 (CONST, LONG, OPT_LONG, OPT_DOUBLE, NAME, OPT_NAME, ORDERS, EVIDENCE, DURATIONS, SPAN, ID, DECIMAL) = range(12)
@@ -159,7 +159,7 @@ def _put_id(c: Columns, p: Program, tables: Tables, row: int, scratch: U8, ids: 
             byte = ((high if half == 0 else low) >> np.uint64(8 * k)) & np.uint64(255)
             for nibble in range(2):
                 digit = (byte >> np.uint64(4)) if nibble == 0 else (byte & np.uint64(15))
-                ids[row, 16 * half + 2 * k + nibble] = np.uint8(digit) + np.uint8(48 if digit < 10 else 87)
+                ids[32 * row + 16 * half + 2 * k + nibble] = np.uint8(digit) + np.uint8(48 if digit < 10 else 87)
 
 
 @inner
@@ -168,7 +168,56 @@ def _size_of(c: Columns, tables: Tables, p: Program, x: Contexts, row: int, cont
     size = ROOM + p.steps.shape[0] * (name_most + 10) + p.consts.shape[0] + WIDTH * 10 * c.evidence.shape[1]
     size += (c.spent_start[row + 1] - c.spent_start[row]) * (name_most + 20)
     context = c.ints[context_column, row] if context_column >= 0 else 0
-    return size + x.orders_size[context] + x.evidence_size[context]
+    return int64(size + x.orders_size[context] + x.evidence_size[context])
+
+
+@inner
+def _put_double(out: U8, pos: int, value: float, bits: int) -> int:
+    """Null where the value is NaN, else the bits of the double."""
+    if np.isnan(value):
+        out[pos] = 0
+        return pos + 1
+    out[pos] = 2
+    for k in range(8):
+        out[pos + 1 + k] = np.uint8((np.uint64(bits) >> np.uint64(8 * k)) & np.uint64(255))
+    return pos + 9
+
+
+@inner
+def _put_orders(out: U8, pos: int, x: Contexts, context: int) -> int:
+    if x.orders_count[context]:
+        pos = _put_long(out, pos, x.orders_count[context])
+        pos = _put_bytes(out, pos, x.arena, x.orders_at[context], x.orders_size[context])
+    out[pos] = 0
+    return pos + 1
+
+
+@inner
+def _put_rare(
+    out: U8, pos: int, p: Program, c: Columns, tables: Tables, x: Contexts, ids: U8, op: int, a: int, b: int, col: int, row: int
+) -> int:  # fmt: skip
+    """A field that a message has once or twice."""
+    if op == OPT_NAME:
+        code = c.ints[col, row]
+        out[pos] = 0 if code < 0 else 2
+        pos += 1
+        if code >= 0:
+            pos = _put_of(out, pos, tables, a, code, b, True)
+    elif op == ID:
+        pos = _put_long(out, pos, 32)
+        for k in range(32):
+            out[pos + k] = ids[32 * row + k]
+        pos += 32
+    elif op == ORDERS:
+        pos = _put_orders(out, pos, x, c.ints[a, row])
+    elif op == EVIDENCE:
+        pos = _put_evidence(out, pos, c, p, x, c.ints[a, row], row)
+    elif op == DURATIONS:
+        pos = _put_durations(out, pos, c, tables, row)
+    elif op == SPAN:
+        pos = _put_long(out, pos, c.ints[b, row])
+        pos = _put_bytes(out, pos, c.blobs, c.ints[a, row], c.ints[b, row])
+    return pos
 
 
 @kernel
@@ -192,49 +241,14 @@ def encode(
             elif op == LONG:
                 pos = _put_long(out, pos, c.ints[a, row])
             elif op == OPT_DOUBLE:
-                bits = floats_bits[a * c.floats.shape[1] + row]
-                if np.isnan(c.floats[a, row]):
-                    out[pos] = 0
-                    pos += 1
-                else:
-                    out[pos] = 2
-                    for k in range(8):
-                        out[pos + 1 + k] = np.uint8((np.uint64(bits) >> np.uint64(8 * k)) & np.uint64(255))
-                    pos += 9
+                pos = _put_double(out, pos, c.floats[a, row], floats_bits[a * c.floats.shape[1] + row])
             elif op == NAME:
                 pos = _put_of(out, pos, tables, a, c.ints[col, row], b, True)
             elif op == OPT_LONG:
-                if c.ints[a, row] == NEG:
-                    out[pos] = 0
-                    pos += 1
-                else:
-                    out[pos] = 2
-                    pos = _put_long(out, pos + 1, c.ints[a, row])
-            elif op == OPT_NAME:
-                code = c.ints[col, row]
-                out[pos] = 0 if code < 0 else 2
-                pos += 1
-                if code >= 0:
-                    pos = _put_of(out, pos, tables, a, code, b, True)
-            elif op == ID:
-                pos = _put_long(out, pos, 32)
-                for k in range(32):
-                    out[pos + k] = ids[row, k]
-                pos += 32
-            elif op == ORDERS:
-                context = c.ints[a, row]
-                if x.orders_count[context]:
-                    pos = _put_long(out, pos, x.orders_count[context])
-                    pos = _put_bytes(out, pos, x.arena, x.orders_at[context], x.orders_size[context])
-                out[pos] = 0
-                pos += 1
-            elif op == EVIDENCE:
-                pos = _put_evidence(out, pos, c, p, x, c.ints[a, row], row)
-            elif op == DURATIONS:
-                pos = _put_durations(out, pos, c, tables, row)
-            elif op == SPAN:
-                size = c.ints[b, row]
-                pos = _put_long(out, pos, size)
-                pos = _put_bytes(out, pos, c.blobs, c.ints[a, row], size)
+                value = c.ints[a, row]
+                out[pos] = 0 if value == NEG else 2
+                pos = pos + 1 if value == NEG else _put_long(out, pos + 1, value)
+            else:
+                pos = _put_rare(out, pos, p, c, tables, x, ids, op, a, b, col, row)
         start[row + 1] = pos
-    return rows
+    return int64(rows)

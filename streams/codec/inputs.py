@@ -51,7 +51,8 @@ def _shape(spans: Mapping[str, str], value: int, extra: int, *, named: bool = Tr
     floats = [Column("value", "float", default=float("nan"))] if value == VALUE_FLOAT else []
     if value == VALUE_INT:
         ints.append(Column("value", "int", default=-(1 << 62)))
-    checked = [Column(n, "span", text=True) for n in ("product", "serial", "subgroup", "gauge", "order", "operation") if extra == EXTRA_BLOB]
+    kept_whole = ("product", "serial", "subgroup", "gauge", "order", "operation") if extra == EXTRA_BLOB else ()
+    checked = [Column(name, "span", text=True) for name in kept_whole]
     arrays = [Column("lanes", "spans"), *([] if named else [Column("split_into", "spans", text=True)])]
     return InputShape((*ints, *floats, *texts, *checked, *arrays), value, extra, named)
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from streams.codec.crc import crc32c
 from streams.errors import DataError
-from streams.kernel import I32, I64, NEG, U8, inner, kernel
+from streams.kernel import I32, I64, NEG, U8, inner, int64, kernel
 
 APPEND_HEADER = b"andon-append-us"
 LOG_APPEND_TIME = 1  # timestamp type of a batch
@@ -47,7 +47,7 @@ class Log(NamedTuple):
         return parse_headers(self.buffer[self.headers_at[n] : self.headers_at[n] + self.headers_size[n]].tobytes())
 
     def part(self, start: int, end: int) -> Log:
-        return Log(self.buffer, *(column[start:end] for column in self[1:]))
+        return Log._make([self.buffer, *(column[start:end] for column in self[1:])])
 
 
 def _read_varint(data: bytes, pos: int) -> tuple[int, int]:
@@ -104,17 +104,18 @@ def log_of(records: Sequence[tuple[int, int, bytes | None, bytes | None, bytes]]
     size[:, :2][null] = -1
     buffer = np.frombuffer(b"".join(parts) or b"\0", np.uint8)
     numbers = np.array([r[:2] for r in records], np.int64).reshape(-1, 2)
-    return Log(buffer, numbers[:, 0].copy(), numbers[:, 1].copy(), at[:, 0].copy(), size[:, 0].copy(), at[:, 1].copy(), size[:, 1].copy(), at[:, 2].copy(), size[:, 2].copy())
+    spans = (column[:, k].copy() for k in range(3) for column in (at, size))
+    return Log._make([buffer, numbers[:, 0].copy(), numbers[:, 1].copy(), *spans])
 
 
 @inner
 def _signed(buffer: U8, pos: int, size: int) -> int:
     """Big-endian signed integer of 1 to 8 bytes."""
-    value = np.int64(0)
+    value = int64(0)
     for k in range(size):
-        value = (value << 8) | np.int64(buffer[pos + k])
+        value = (value << 8) | int64(buffer[pos + k])
     if size < 8 and buffer[pos] > 127:
-        value -= np.int64(1) << np.int64(8 * size)
+        value -= int64(1) << int64(8 * size)
     return value
 
 
@@ -127,7 +128,7 @@ def _zigzag(buffer: U8, pos: int, end: int) -> tuple[int, int]:
         pos += 1
         raw |= np.uint64(byte & 127) << np.uint64(shift)
         if byte < 128:
-            return np.int64(raw >> np.uint64(1)) ^ -np.int64(raw & np.uint64(1)), pos
+            return int64(raw >> np.uint64(1)) ^ -int64(raw & np.uint64(1)), pos
         shift += 7
     return 0, -1
 
@@ -149,11 +150,11 @@ def _append_header(buffer: U8, pos: int, end: int, wanted: U8) -> int:
             return NEG
         if same:
             negative = size > 0 and buffer[pos] == 45
-            value, digits = np.int64(0), 0
+            value, digits = int64(0), 0
             for k in range(1 if negative else 0, size):
                 if buffer[pos + k] < 48 or buffer[pos + k] > 57 or digits > 17:
                     return NEG
-                value, digits = 10 * value + np.int64(buffer[pos + k] - 48), digits + 1
+                value, digits = 10 * value + int64(buffer[pos + k] - 48), digits + 1
             return NEG if digits == 0 else -value if negative else value
         pos += max(0, size)
     return NEG
@@ -204,10 +205,15 @@ class Batch(NamedTuple):
     attributes: int
     max_timestamp_ms: int
     producer_id: int
-    count: int
+    records: int
 
-    control = property(lambda self: bool(self.attributes & 0x20))
-    transactional = property(lambda self: bool(self.attributes & 0x10))
+    @property
+    def control(self) -> bool:
+        return bool(self.attributes & 0x20)
+
+    @property
+    def transactional(self) -> bool:
+        return bool(self.attributes & 0x10)
 
 
 HEADER = 61  # bytes of a batch before its records
@@ -259,7 +265,7 @@ def _uncompressed(data: memoryview, codec: int) -> bytes:
 def parse(data: bytes, kept: Sequence[Batch], from_offset: int, in_header: bool) -> Log:
     """Records of the kept batches of a fetch, from `from_offset` on. LogAppendTime is required where it is not in a header."""
     parts: list[bytes | memoryview] = [data]
-    size, spans, rows = len(data), [], sum(b.count for b in kept)
+    size, spans, rows = len(data), [], sum(b.records for b in kept)
     for batch in kept:
         if codec := batch.attributes & 7:
             raw = _uncompressed(memoryview(data)[batch.at + HEADER : batch.end], codec)
@@ -278,7 +284,7 @@ def parse(data: bytes, kept: Sequence[Batch], from_offset: int, in_header: bool)
         if not in_header and not batch.attributes & 8:
             raise DataError("the topic has CreateTime: choose append=header or LogAppendTime for it", base_offset=batch.base_offset)
         append = 1000 * batch.max_timestamp_ms
-        n = _parse_batch(buffer, at, end, batch.count, batch.base_offset, append, in_header, _WANTED, from_offset, n, out)
+        n = _parse_batch(buffer, at, end, batch.records, batch.base_offset, append, in_header, _WANTED, from_offset, n, out)
         if n < 0:
             raise DataError("a record batch cannot be parsed", base_offset=batch.base_offset)
     return out.part(0, n)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from streams.kernel import U8, U64, kernel
+from streams.kernel import U8, U64, int64, kernel
 
 _M = 0x5BD1E995
 
@@ -24,21 +24,21 @@ def _murmur2(data: U8) -> int:
     h = (0x9747B28C ^ length) & mask
     i = 0
     while length - i >= 4:
-        k = np.int64(data[i]) | np.int64(data[i + 1]) << 8 | np.int64(data[i + 2]) << 16 | np.int64(data[i + 3]) << 24
+        k = int64(data[i]) | int64(data[i + 1]) << 8 | int64(data[i + 2]) << 16 | int64(data[i + 3]) << 24
         k = k * _M & mask
         k ^= k >> 24
         k = k * _M & mask
         h = (h * _M & mask) ^ k
         i += 4
     if length - i == 3:
-        h ^= np.int64(data[i + 2]) << 16
+        h ^= int64(data[i + 2]) << 16
     if length - i >= 2:
-        h ^= np.int64(data[i + 1]) << 8
+        h ^= int64(data[i + 1]) << 8
     if length - i >= 1:
-        h = (h ^ np.int64(data[i])) * _M & mask
+        h = (h ^ int64(data[i])) * _M & mask
     h ^= h >> 13
     h = h * _M & mask
-    return h ^ h >> 15
+    return int64(h ^ h >> 15)
 
 
 def partition_of(key: bytes, partitions: int) -> int:

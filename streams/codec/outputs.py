@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import fastavro
@@ -43,8 +43,9 @@ _KEY = (("name", e.LINES, 0, "line"), ("name", e.SIGNALS, 0, "signal"), ("name",
 _TAIL: Mapping[str, tuple[Any, ...]] = {"orders": ("orders",), "evidence": ("evidence",)}
 _STATISTICS = ("sum", "mean", "variance", "min", "max", "first", "last", "time_weighted_mean")
 _WINDOW = {
-    "shape": ("long", "shape"), "size_us": ("long", "size"), "hop_us": ("long", "hop"), "start_us": ("long", "start"), "end_us": ("long", "end"),
-    "since_us": ("long", "since"), "until_us": ("long", "until"), "count": ("long", "count"), "count_bad": ("long", "count_bad"), "known_us": ("long", "known"),
+    "shape": ("long", "shape"), "size_us": ("long", "size"), "hop_us": ("long", "hop"), "start_us": ("long", "start"),
+    "end_us": ("long", "end"), "since_us": ("long", "since"), "until_us": ("long", "until"), "count": ("long", "count"),
+    "count_bad": ("long", "count_bad"), "known_us": ("long", "known"),
 }  # fmt: skip
 _WINDOW_ID = (*_KEY, *(("decimal", name) for name in ("shape", "size", "hop", "start", "since")))
 
@@ -115,9 +116,7 @@ class _Compiler:
         named: dict[str, Any] = {}
         steps = []
         for field in self.schema["fields"]:
-            kind, arguments = (self.binding.fields.get(field["name"]) or ("const",))[0], (self.binding.fields.get(field["name"]) or ("const",))[1:]
-            if field["name"] == "id":
-                kind = "id"
+            kind, *arguments = ("id",) if field["name"] == "id" else self.binding.fields.get(field["name"], ("const",))
             if kind == "const":
                 value = self.constants.get(field["name"], field.get("default"))
                 if value is None and "default" not in field:
@@ -205,7 +204,7 @@ class ContextTable:
         """The table of contexts 0 .. len - 1, of which all before were given before."""
         if self._table is None or len(contexts) > len(self._parts):
             for refs, coordinates in contexts[len(self._parts) :]:
-                orders = b"".join(avro_bytes(self._order, {n: getattr(r, n) for n in ("order", "operation", "product", "work_center")}) for r in refs)
+                orders = b"".join(avro_bytes(self._order, asdict(ref)) for ref in refs)
                 self._parts.append((orders, len(refs), self._cited(coordinates)))
             orders_size = np.array([len(o) for o, _, _ in self._parts], np.int32)
             evidence_size = np.array([len(v) for _, _, v in self._parts], np.int32)
@@ -231,9 +230,12 @@ class ContextTable:
 class Encoder:
     """Encodes one output of one step as one derived topic. cited: (topic, partition) of each evidence column."""
 
-    def __init__(self, topic: str, schema: str, binding: str, rule: str, version: str, schema_id: int, cited: Sequence[tuple[str, int]]) -> None:
+    def __init__(
+        self, topic: str, schema: str, binding: str, rule: str, version: str, schema_id: int, cited: Sequence[tuple[str, int]]
+    ) -> None:
         self.topic = topic
-        compiler = _Compiler(schema_of(schema), BINDINGS[binding], {"kind": "DATA", "frontier": None, "revision": 0, "rule": rule, "version": version})
+        constants = {"kind": "DATA", "frontier": None, "revision": 0, "rule": rule, "version": version}
+        compiler = _Compiler(schema_of(schema), BINDINGS[binding], constants)
         self.program = compiler.run(cited)
         self.ints, self.floats = compiler.ints, compiler.floats
         self.frame = np.frombuffer(b"\0" + schema_id.to_bytes(4, "big"), np.uint8)
@@ -264,8 +266,8 @@ class Encoder:
             floats[k] = every[name]
         none = np.zeros(rows + 1, np.int64)
         drawn = e.Columns(
-            ints, floats, columns["evidence"], columns.get("spent_start", none), columns.get("spent_value", none), columns.get("spent_duration", none),
-            np.zeros(1, np.uint8) if blobs is None else blobs,
+            ints, floats, columns["evidence"], columns.get("spent_start", none), columns.get("spent_value", none),
+            columns.get("spent_duration", none), np.zeros(1, np.uint8) if blobs is None else blobs,
         )  # fmt: skip
         tables = Tables(names.lines.table, names.lanes.table, names.signals.table, names.sources.table, names.texts.table)
         most = self._longest_name(names)
@@ -276,10 +278,11 @@ class Encoder:
         context = self.ints.index("context") if "context" in self.ints else -1
         while True:
             first = e.encode(
-                self.program, drawn, tables, contexts, floats.reshape(-1).view(np.int64), context, most, blob_most, self.frame, out, start, ids,
-                scratch, first,
+                self.program, drawn, tables, contexts, floats.reshape(-1).view(np.int64), context, most, blob_most, self.frame, out, start,
+                ids.reshape(-1), scratch, first,
             )  # fmt: skip
             if first == rows:
                 break
             out = np.concatenate([out, np.empty(len(out) + 64 * (most + blob_most) + (1 << 20), np.uint8)])
-        return Encoded(self.topic, names, line, columns["lane"], columns["time"], ids, out[: int(start[-1])].tobytes(), start[:-1], start[1:])
+        buffer = out[: int(start[-1])].tobytes()
+        return Encoded(self.topic, names, line, columns["lane"], columns["time"], ids, buffer, start[:-1], start[1:])

@@ -22,7 +22,8 @@ from streams.kernel import I64, NEG
 
 Kind = Literal["int", "float", "span", "ints", "floats", "spans"]
 
-(OP_NULL, OP_BOOLEAN, OP_LONG, OP_FLOAT, OP_DOUBLE, OP_BYTES, OP_ENUM, OP_FIXED, OP_OPTION, OP_ARRAY, OP_LONG_TO_DOUBLE, OP_TEXT) = range(12)
+(OP_NULL, OP_BOOLEAN, OP_LONG, OP_FLOAT, OP_DOUBLE, OP_BYTES, OP_ENUM, OP_FIXED, OP_OPTION, OP_ARRAY, OP_LONG_TO_DOUBLE,
+ OP_TEXT) = range(12)  # fmt: skip
 WIDTH = 4  # an instruction: operation, column or -1, argument, second argument
 
 _INTEGERS = ("int", "long")
@@ -117,7 +118,8 @@ class _Compiler:
         kind = items.get("type") if isinstance(items, dict) else items
         kind = kind if isinstance(kind, str) else ""
         wants = {"ints": _INTEGERS, "floats": ("double", "float"), "spans": ("string", "bytes")}
-        if kind not in (*_INTEGERS, "double", "float", "string", "bytes") or (column is not None and kind not in wants.get(column.kind, ())):
+        accepted = [one for ones in wants.values() for one in ones] if column is None else wants.get(column.kind, ())
+        if kind not in accepted:
             raise SchemaError("only arrays of numbers and strings are accepted here", field=name, items=items)
         text = OP_TEXT if column is not None and column.text else OP_BYTES
         op = {"double": OP_DOUBLE, "float": OP_FLOAT}.get(kind, OP_LONG if kind in _INTEGERS else text)

@@ -14,9 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from streams.catalogue import InputKind
 from streams.codec import rows
 from streams.codec.decode import OK, Decoded, decode
-from streams.codec.inputs import ASSETS, SHAPES, InputKind
+from streams.codec.inputs import ASSETS, SHAPES
 from streams.codec.log import Log, log_of
 from streams.codec.plan import Plan, compile_plan
 from streams.codec.reasons import REASONS, SCHEMA_REFUSED, UNKNOWN_SCHEMA
@@ -89,7 +90,7 @@ class Reader:
 
     def _rows(self, log: Log, decoded: Decoded, reason: I16, names: Names) -> rows.Out:
         n, packed = len(log.offset), self.kind == "telemetry"
-        most = int(decoded.count[4].sum()) if packed else n
+        most = int(decoded.items[4].sum()) if packed else n
         unnumbered = bool((decoded.ints[2] == UNNUMBERED).any())
         out = rows.Out(
             reason, np.empty(n, np.int8), np.empty(n, np.int32), np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.int32),
@@ -99,7 +100,7 @@ class Reader:
         )  # fmt: skip
         plain = np.empty(16 + int(decoded.size[0].max(initial=0)), np.uint8)
         plain[:16] = 97
-        codes = np.empty(int(decoded.count[ASSETS].max(initial=0)) if packed else 0, np.int32)
+        codes = np.empty(int(decoded.items[ASSETS].max(initial=0)) if packed else 0, np.int32)
         start, full = 0, 0
         while True:
             tables = rows.Tables(*(d.table for d in _dictionaries(names)))
@@ -110,7 +111,8 @@ class Reader:
                 start, full = rows.single_rows(tables, log, decoded, shape.value, shape.extra, shape.named, bits, plain, out, start)
             if full < 0:
                 return out
-            _dictionaries(names)[full].enlarge(max(64, len(_dictionaries(names)[full])), int(log.value_size[start]) + int(log.key_size[start]))
+            lacking = _dictionaries(names)[full]
+            lacking.enlarge(max(64, len(lacking)), int(log.value_size[start]) + int(log.key_size[start]))
 
 
 def _dictionaries(names: Names) -> tuple[Dictionary, ...]:

@@ -15,7 +15,7 @@ from streams.codec.decode import NOT_UTF8, OK, Decoded
 from streams.codec.log import Log
 from streams.codec.murmur import hash128
 from streams.columns.dictionary import FULL, NOT_TEXT, Table, intern
-from streams.kernel import I8, I16, I32, I64, NEG, U8, U64, inner, kernel
+from streams.kernel import I8, I16, I32, I64, NEG, U8, U64, inner, int64, kernel
 from streams.time.gate import CLAIM, DATA, DEAD, HEARTBEAT, UNNUMBERED
 
 FARTHEST = 1 << 60  # microseconds from 1970 that an event time may be away: 36,500 years
@@ -85,7 +85,7 @@ def _line(t: Tables, log: Log, out: Out, m: int) -> int:
         for k in range(size):
             same = same and log.buffer[at + k] == log.buffer[log.key_at[m - 1] + k]
         if same:
-            return np.int64(out.line[m - 1])
+            return int64(out.line[m - 1])
     if not _line_path(log.buffer, at, size):
         return -r.BAD_KEY
     code = intern(t.lines, 0, log.buffer, at, size, 0, 0, 0, 0)
@@ -101,7 +101,7 @@ def _source(sources: Table, buffer: U8, d: Decoded, plain: U8, out: Out, m: int)
         for k in range(size):
             same = same and buffer[at + k] == buffer[d.at[i.SOURCE, m - 1] + k]
         if same:
-            return np.int64(out.source[m - 1])
+            return int64(out.source[m - 1])
     boot = np.uint64(d.ints[i.BOOT, m]) ^ (np.uint64(1) << np.uint64(63))
     for k in range(8):  # the boot as text that sorts like the number: 16 letters, so that every name is UTF-8
         byte = (boot >> np.uint64(8 * (7 - k))) & np.uint64(255)
@@ -117,7 +117,7 @@ def _head(t: Tables, log: Log, d: Decoded, plain: U8, out: Out, m: int, samples:
     out.kind[m], out.source[m], out.first[m], out.through[m], out.line[m] = DEAD, 0, UNNUMBERED, NEG, -1
     out.row[m + 1], out.beat[m + 1] = out.row[m], out.beat[m]
     if out.reason[m] != OK:
-        return np.int64(out.reason[m])
+        return int64(out.reason[m])
     kind, sequence, through = d.ints[i.KIND, m], d.ints[i.SEQUENCE, m], d.ints[i.THROUGH, m]
     line = _line(t, log, out, m)
     if line < 0:
@@ -131,7 +131,7 @@ def _head(t: Tables, log: Log, d: Decoded, plain: U8, out: Out, m: int, samples:
         out.through[m] = through
     if kind == HEARTBEAT:
         n = out.beat[m]
-        for k in range(d.start[i.LANES, m], d.start[i.LANES, m] + d.count[i.LANES, m]):
+        for k in range(d.start[i.LANES, m], d.start[i.LANES, m] + d.items[i.LANES, m]):
             lane = intern(t.lanes, line, log.buffer, d.item_at[k], d.item_size[k], 0, 0, 0, 0)
             if lane == FULL:
                 return -(_LANES + 1)
@@ -196,18 +196,18 @@ def _single(t: Tables, log: Log, d: Decoded, value_kind: int, extra_kind: int, n
         signal = _signal(t, log.buffer, line, at, size, d.at[i.TAG, m], d.size[i.TAG, m], d.at[i.UNIT, m], d.size[i.UNIT, m])
         if signal < 0:
             return NOT_UTF8 if signal == NOT_TEXT - 10 else signal
-        lane = np.int64(t.signals.link[signal])
+        lane = int64(t.signals.link[signal])
     else:
-        signal, lane = np.int64(-1), intern(t.lanes, line, log.buffer, at, size, 0, 0, 0, 0)
+        signal, lane = int64(-1), intern(t.lanes, line, log.buffer, at, size, 0, 0, 0, 0)
         if lane < 0:
             return -(_LANES + 1) if lane == FULL else NOT_UTF8
-    value, extra = np.int64(0), np.int64(0)
+    value, extra = int64(0), int64(0)
     if value_kind == i.VALUE_FLOAT:
         value = bits[m]
     elif value_kind == i.VALUE_INT:
         value = d.ints[i.MODE + 1, m]
     elif value_kind == i.VALUE_TEXT:
-        value = np.int64(-1)
+        value = int64(-1)
         if d.size[i.TEXT, m] >= 0:
             value = intern(t.texts, 0, log.buffer, d.at[i.TEXT, m], d.size[i.TEXT, m], 0, 0, 0, 0)
             if value < 0:
@@ -244,8 +244,8 @@ def single_rows(
 @inner
 def _signal_table(t: Tables, log: Log, d: Decoded, line: int, m: int, codes: I32) -> int:
     """Codes of the message's signals; OK, a reason, or -(dictionary + 1)."""
-    count = d.count[i.ASSETS, m]
-    if d.count[i.TAGS, m] != count or d.count[i.UNITS, m] != count:
+    count = d.items[i.ASSETS, m]
+    if d.items[i.TAGS, m] != count or d.items[i.UNITS, m] != count:
         return r.ARRAYS_DIFFER
     for k in range(count):
         a, g, u = d.start[i.ASSETS, m] + k, d.start[i.TAGS, m] + k, d.start[i.UNITS, m] + k
@@ -266,9 +266,9 @@ def _packed(t: Tables, log: Log, d: Decoded, codes: I32, bits: I64, out: Out, m:
     status = _signal_table(t, log, d, out.line[m], m, codes)
     if status != OK:
         return status
-    count, table, base = d.count[i.SIGNALS, m], d.count[i.ASSETS, m], d.ints[i.TIME, m]
-    qualities = d.count[i.QUALITIES_OF, m]
-    if d.count[i.TIMES, m] != count or d.count[i.VALUES, m] != count or (qualities != 0 and qualities != count):
+    count, table, base = d.items[i.SIGNALS, m], d.items[i.ASSETS, m], d.ints[i.TIME, m]
+    qualities = d.items[i.QUALITIES_OF, m]
+    if d.items[i.TIMES, m] != count or d.items[i.VALUES, m] != count or (qualities != 0 and qualities != count):
         return r.ARRAYS_DIFFER
     if base < -FARTHEST or base > FARTHEST:
         return r.BAD_TIME
@@ -301,7 +301,7 @@ def packed_rows(
 ) -> tuple[int, int]:
     """Telemetry messages from `start` on; as `single_rows`."""
     for m in range(start, log.offset.shape[0]):
-        status = _head(t, log, d, plain, out, m, np.int64(d.count[i.SIGNALS, m]) if out.reason[m] == OK else 0)
+        status = _head(t, log, d, plain, out, m, int64(d.items[i.SIGNALS, m]) if out.reason[m] == OK else 0)
         if status == OK and out.kind[m] == DATA:
             status = _packed(t, log, d, codes, bits, out, m)
         if status < 0:
@@ -324,9 +324,9 @@ def frames(log: Log, schema_id: I64, reason: I16) -> None:
         elif size < 5 or log.buffer[at] != 0:
             reason[m] = r.BAD_FRAME
         else:
-            number = np.int64(0)
+            number = int64(0)
             for k in range(1, 5):
-                number = number << 8 | np.int64(log.buffer[at + k])
+                number = number << 8 | int64(log.buffer[at + k])
             schema_id[m] = number
 
 

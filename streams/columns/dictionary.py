@@ -1,8 +1,9 @@
 """Dictionary: names to small dense integers and back.
 
 The hot path compares and indexes integers; names enter once. A name is a scope (an integer, such as the code of the line it
-belongs to) and up to three byte strings (asset, tag, unit). A link, another code, may be kept with it. Codes count up in order of first sight, which depends on how
-inputs interleave: nothing that leaves the process may depend on a code, only on the bytes behind it.
+belongs to) and up to three byte strings (asset, tag, unit). A link, another code, may be kept with it. Codes count up in order
+of first sight, which depends on how inputs interleave: nothing that leaves the process may depend on a code, only on the bytes
+behind it.
 
 >>> names = Dictionary()
 >>> names.encode(0, b"press-1", b"temperature", b"Cel"), names.encode(0, b"press-1", b"force", b"kN")
@@ -19,7 +20,7 @@ import numpy as np
 
 from streams.columns.text import utf8
 from streams.errors import DataError
-from streams.kernel import I32, I64, U8, U64, grown, inner, kernel
+from streams.kernel import I32, I64, U8, U64, grown, inner, int64, kernel
 
 FULL = -2  # returned by `intern` when an array must be enlarged first
 NOT_TEXT = -3  # returned by `intern` for a new name that is not UTF-8
@@ -68,7 +69,7 @@ def _hash(scope: int, buffer: U8, p0: int, n0: int, p1: int, n1: int, p2: int, n
 
 @kernel
 def _same(a: U8, p: int, b: U8, q: int, n: int) -> bool:
-    for i in range(n):
+    for i in range(n):  # noqa: SIM110 - a kernel has no generators
         if a[p + i] != b[q + i]:
             return False
     return True
@@ -86,7 +87,7 @@ def intern(table: Table, scope: int, buffer: U8, p0: int, n0: int, p1: int, n1: 
     NOT_TEXT where a new one is not UTF-8."""
     h = _hash(scope, buffer, p0, n0, p1, n1, p2, n2)
     mask = table.slots.shape[0] - 1
-    slot = np.int64(h & np.uint64(mask))
+    slot = int64(h & np.uint64(mask))
     while True:
         code = table.slots[slot]
         if code < 0:
@@ -104,7 +105,7 @@ def intern(table: Table, scope: int, buffer: U8, p0: int, n0: int, p1: int, n1: 
                 and _same(table.arena, at + n0, buffer, p1, n1)
                 and _same(table.arena, at + n0 + n1, buffer, p2, n2)
             ):
-                return np.int64(code)
+                return int64(code)
         slot = (slot + 1) & mask
     if not (utf8(buffer, p0, n0) and utf8(buffer, p1, n1) and utf8(buffer, p2, n2)):
         return NOT_TEXT
@@ -119,7 +120,7 @@ def intern(table: Table, scope: int, buffer: U8, p0: int, n0: int, p1: int, n1: 
     _copy(table.arena, at + n0, buffer, p1, n1)
     _copy(table.arena, at + n0 + n1, buffer, p2, n2)
     table.used[0], table.used[1] = code64 + 1, at + size
-    return np.int64(code64)
+    return int64(code64)
 
 
 @kernel
@@ -131,7 +132,7 @@ def _encode(table: Table, scope: int, buffer: U8, p0: int, n0: int, p1: int, n1:
 def _rehash(slots: I32, hashes: U64, count: int) -> None:
     mask = slots.shape[0] - 1
     for code in range(count):
-        slot = np.int64(hashes[code] & np.uint64(mask))
+        slot = int64(hashes[code] & np.uint64(mask))
         while slots[slot] >= 0:
             slot = (slot + 1) & mask
         slots[slot] = code

@@ -24,7 +24,7 @@ class Coordinate(NamedTuple):
 
     input: int  # rank of the input
     offset: int
-    index: int
+    index: int  # type: ignore[assignment]  # it hides tuple.index, which nobody misses
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -49,7 +49,7 @@ class Readings(NamedTuple):
 class _Emitted(NamedTuple):
     ints: I64
     evidence: I64
-    count: I64
+    counts: I64  # [rows]
 
 
 @kernel
@@ -60,7 +60,7 @@ def _fold(usable: B1, column_of: I64, last: I64, lanes: I32, start: I64, rows: R
             if not usable[rows.quality[r]] or value == NEG:
                 continue
             before, device = last[signal, _TOTAL], rows.extra[r] & (REPORTS_INCREMENTS - 1)
-            n = out.count[0]
+            n = out.counts[0]
             for c in range(out.evidence.shape[1]):
                 out.evidence[n, c] = 0
             cause, increment, total = _NORMAL, value - before, value
@@ -82,7 +82,7 @@ def _fold(usable: B1, column_of: I64, last: I64, lanes: I32, start: I64, rows: R
             if increment == 0 and (cause == _NORMAL or cause == _REPORTED):
                 continue
             cite(out.evidence, n, column, rows.offset[r], rows.index[r])
-            out.count[0] += 1
+            out.counts[0] += 1
             out.ints[n, _E_LANE], out.ints[n, _E_TIME], out.ints[n, _E_SIGNAL], out.ints[n, _E_CAUSE] = j, rows.time[r], signal, cause
             out.ints[n, _E_INCREMENT], out.ints[n, _E_TOTAL], out.ints[n, _E_CONTEXT] = increment, total, context[r]
 
@@ -126,7 +126,7 @@ class CounterIncrements:
         column_of[list(self.inputs)] = np.arange(len(self.inputs))
         usable = np.array([True, not self.treat_uncertain_as_bad, False])
         _fold(usable, column_of, state.last, slice.lanes, slice.start, slice.rows, slice.context, out)
-        count = int(out.count[0])
+        count = int(out.counts[0])
         ints = out.ints[:count]
         return state, {
             "increments": {

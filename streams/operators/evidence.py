@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from streams.kernel import I64, inner, kernel
+from streams.kernel import I64, inner, int64, kernel
 
 FIRST_OFFSET, FIRST_INDEX, LAST_OFFSET, LAST_INDEX, COUNT, CHECKSUM = range(6)
 WIDTH = 6
@@ -35,7 +35,7 @@ def cite(evidence: I64, row: int, column: int, offset: int, index: int) -> None:
         evidence[row, at + LAST_OFFSET], evidence[row, at + LAST_INDEX] = offset, index
     evidence[row, at + COUNT] += 1
     total = np.uint64(evidence[row, at + CHECKSUM]) + mixed(offset, index)
-    evidence[row, at + CHECKSUM] = np.int64(total)
+    evidence[row, at + CHECKSUM] = int64(total)
 
 
 def checksum(coordinates: list[tuple[int, int]]) -> int:

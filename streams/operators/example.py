@@ -27,5 +27,5 @@ def example_slice(samples: Sequence[tuple[int, float | int | str]], until: int, 
             rows.value[n : n + 1].view(np.float64)[0] = value
         else:
             rows.value[n] = names.texts.encode(0, value.encode()) if isinstance(value, str) else value
-    bounds = (np.array([n], np.int64) for n in (since, until))
-    return plain_slice(names, np.array([lane], np.int32), *bounds, np.array([0, len(samples)]), rows)
+    low, high = np.array([since], np.int64), np.array([until], np.int64)
+    return plain_slice(names, np.array([lane], np.int32), low, high, np.array([0, len(samples)]), rows)

@@ -64,7 +64,7 @@ def _effective(history: Sequence[OrderEvent]) -> list[tuple[int, OrderEvent, tup
     for event in history:
         if event.event == "CORRECTED":
             corrections[event.order, event.operation, event.corrects, event.corrects_time_us] = event
-    found = []
+    found: list[tuple[int, OrderEvent, tuple[Coordinate, ...]]] = []
     for event in history:
         if event.event == "CORRECTED":
             continue
@@ -135,15 +135,15 @@ def differing(
     for since, until in zip(edges, [*edges[1:], until_us], strict=True):
         values = [next(v for a, b, v in of if a <= since < b) for of in (old, new)]
         if values[0] != values[1]:
-            if spans and spans[-1][1] == since:
-                since = spans.pop()[0]
-            spans.append((since, until))
+            start = spans.pop()[0] if spans and spans[-1][1] == since else since
+            spans.append((start, until))
     return tuple(spans)
 
 
 def _differences(old: Sequence[Segment], new: Sequence[Segment], until_us: int) -> tuple[tuple[int, int], ...]:
     """Maximal stretches below `until_us` in which two views name other orders."""
-    return differing(*([(s.time_us, end, s.refs) for s, end in zip(v, [*(x.time_us for x in v[1:]), POS], strict=True)] for v in (old, new)), until_us)
+    before, after = ([(s.time_us, end, s.refs) for s, end in zip(v, [*(x.time_us for x in v[1:]), POS], strict=True)] for v in (old, new))
+    return differing(before, after, until_us)
 
 
 def _compacted(book: Book, horizon_us: int) -> Book:

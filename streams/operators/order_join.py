@@ -49,7 +49,8 @@ class JoinSlice:
     low_us: int  # no lane, seen or not, will ever look further back
 
 
-FORGOTTEN = Segment(NEG, (OrderRef("", "", "", ""),), ())  # before what is still kept; equal to nothing, so that what follows keeps its start
+# Before what is still kept; equal to nothing, so that what follows keeps its start.
+FORGOTTEN = Segment(NEG, (OrderRef("", "", "", ""),), ())
 
 
 class Request(NamedTuple):
@@ -200,9 +201,8 @@ class OrderJoin:
         spans: list[tuple[int, int, tuple[int, ...]]] = []
         for since, until, chain in state.hierarchy.spans(line, asset):
             above = tuple(a for a in (names.lanes.encode(scope, name.encode()) for name in chain) if a in state.books)
-            if spans and spans[-1][2] == above:
-                since = spans.pop()[0]
-            spans.append((since, until, above))
+            start = spans.pop()[0] if spans and spans[-1][2] == above else since
+            spans.append((start, until, above))
         return tuple(spans)
 
     def _group(self, state: Orders, lane: int, names: Names) -> int:
@@ -337,11 +337,15 @@ def _event(time_us: int, rank: list[Any], where: list[int], *rest: Any) -> Order
     values = dict(zip(names, rest, strict=True))
     values["split_into"] = tuple(values["split_into"])
     source = (rank[0].encode("latin-1"), *rank[1:])
-    return OrderEvent(time_us=time_us, rank=source, at=Coordinate(*where), **values)  # type: ignore[arg-type]
+    return OrderEvent(time_us=time_us, rank=source, at=Coordinate(*where), **values)
+
+
+def _status(event: str, running: bool, started_us: int, where: list[int]) -> Status:
+    return Status(event, running, started_us, Coordinate(*where))
 
 
 def _book(work_center: str, horizon_us: int, base: list[Any], products: list[Any], history: list[Any]) -> Book:
     return Book(
-        work_center, horizon_us, tuple((tuple(key), Status(*s[:3], Coordinate(*s[3]))) for key, s in base),
+        work_center, horizon_us, tuple(((order, operation), _status(*s)) for (order, operation), s in base),
         tuple((order, product) for order, product in products), tuple(_event(*e) for e in history),
     )  # fmt: skip

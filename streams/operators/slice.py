@@ -76,7 +76,7 @@ class Slice:
     def only(self, mask: npt.NDArray[np.bool_]) -> Slice:
         """The slice with the rows of the mask alone."""
         kept = np.concatenate([[0], np.cumsum(mask)])[self.start]
-        rows = Rows(*(column[mask] for column in self.rows))
+        rows = Rows._make(column[mask] for column in self.rows)
         return Slice(self.names, self.lanes, self.since, self.until, kept, rows, self.context[mask], self.context_since[mask], self.changes)
 
 

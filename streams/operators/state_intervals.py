@@ -25,7 +25,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from streams.kernel import B1, I32, I64, NEG, grown, inner, kernel
+from streams.kernel import B1, I32, I64, NEG, grown, inner, int64, kernel
 from streams.operators.evidence import WIDTH, cite
 from streams.operators.ordering import by_signal
 from streams.operators.slice import Columns, Outputs, Slice, never
@@ -47,7 +47,7 @@ class OpenIntervals(NamedTuple):
 class _Emitted(NamedTuple):
     ints: I64
     evidence: I64
-    count: I64  # [rows, runs]
+    counts: I64  # [rows, runs]
 
 
 @inner
@@ -55,8 +55,8 @@ def _emit(state: OpenIntervals, out: _Emitted, position: int, signal: int, time:
     """The piece from the interval's start to `time`; nothing where that is empty. Returns its row, or -1."""
     if state.open[signal, _START] >= time:
         return -1
-    n = out.count[0]
-    out.count[0] += 1
+    n = out.counts[0]
+    out.counts[0] += 1
     out.ints[n, _E_LANE], out.ints[n, _E_TIME], out.ints[n, _E_SIGNAL], out.ints[n, _E_RUN] = position, time, signal, run
     out.ints[n, _E_VALUE], out.ints[n, _E_START] = state.open[signal, _VALUE], state.open[signal, _START]
     out.ints[n, _E_ENTERED], out.ints[n, _E_CONTEXT] = state.open[signal, _ENTERED], state.open[signal, _CONTEXT]
@@ -64,7 +64,7 @@ def _emit(state: OpenIntervals, out: _Emitted, position: int, signal: int, time:
     for c in range(out.evidence.shape[1]):
         out.evidence[n, c] = 0
     cite(out.evidence, n, state.open[signal, _COLUMN], state.open[signal, _OFFSET], state.open[signal, _INDEX])
-    return n
+    return int64(n)
 
 
 @kernel
@@ -75,11 +75,11 @@ def _fold(
     for j in range(lanes.shape[0]):
         lane, c, r = lanes[j], change_start[j], start[j]
         while c < change_start[j + 1] or r < start[j + 1]:
-            out.count[1] += 1
+            out.counts[1] += 1
             if c < change_start[j + 1] and (r == start[j + 1] or change_time[c] <= rows.time[r]):
                 signal = state.first[lane]
                 while signal >= 0:
-                    _emit(state, out, j, signal, change_time[c], out.count[1])
+                    _emit(state, out, j, signal, change_time[c], out.counts[1])
                     state.open[signal, _START] = max(state.open[signal, _START], change_time[c])
                     state.open[signal, _CONTEXT] = change_context[c]
                     signal = state.after[signal]
@@ -95,7 +95,7 @@ def _fold(
             if state.open[signal, _START] == NEG or state.open[signal, _VALUE] != value:
                 column = column_of[rows.input[r]]
                 if state.open[signal, _START] != NEG:
-                    n = _emit(state, out, j, signal, time, out.count[1])
+                    n = _emit(state, out, j, signal, time, out.counts[1])
                     if n >= 0:
                         cite(out.evidence, n, column, rows.offset[r], rows.index[r])
                 state.open[signal, _VALUE], state.open[signal, _START], state.open[signal, _ENTERED] = value, time, time
@@ -148,8 +148,11 @@ class StateIntervals:
         column_of = np.full(max(self.inputs) + 1, -1)
         column_of[list(self.inputs)] = np.arange(len(self.inputs))
         usable = np.array([True, not self.treat_uncertain_as_bad, False])
-        _fold(usable, column_of, state, slice.lanes, slice.start, slice.rows, slice.context, changes.start, changes.time, changes.context, out)
-        ints = out.ints[: int(out.count[0])]
+        _fold(
+            usable, column_of, state, slice.lanes, slice.start, slice.rows, slice.context, changes.start, changes.time,
+            changes.context, out,
+        )  # fmt: skip
+        ints = out.ints[: int(out.counts[0])]
         order = np.arange(len(ints))
         by_signal(slice.names.signals.table, ints[:, _E_RUN], ints[:, _E_SIGNAL], order)
         ints = ints[order]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from streams.columns.dictionary import Table, compare
-from streams.kernel import I64, NEG, kernel
+from streams.kernel import I64, NEG, int64, kernel
 from streams.operators.ordering import by_signal
 from streams.operators.slice import Columns
 from streams.operators.window_kernel import (
@@ -74,7 +74,7 @@ def _list_times(times: Times, cells: Cells, which: I64, cell: I64, value: I64, d
         while at >= 0:
             cell[n], value[n], duration[n] = which[k], times.value[at], times.duration[at]
             n += 1
-            at = np.int64(times.after[at])
+            at = int64(times.after[at])
     return n
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from streams.kernel import B1, F64, I32, I64, NEG, POS, grown, inner, kernel
+from streams.kernel import B1, F64, I32, I64, NEG, POS, grown, inner, int64, kernel
 from streams.operators.evidence import WIDTH, cite
 from streams.time.pending import Rows
 from streams.time.windows import SESSION
@@ -110,8 +110,8 @@ def _entry(times: Times, cells: Cells, cell: int, value: int) -> int:
     at = cells.ints[cell, C_TIMES]
     while at >= 0:
         if times.value[at] == value:
-            return at
-        at = np.int64(times.after[at])
+            return int64(at)
+        at = int64(times.after[at])
     at = times.counts[1]
     if at >= 0:
         times.counts[1] = times.after[at]
@@ -121,7 +121,7 @@ def _entry(times: Times, cells: Cells, cell: int, value: int) -> int:
     times.counts[2] += 1
     times.value[at], times.duration[at], times.after[at] = value, 0, cells.ints[cell, C_TIMES]
     cells.ints[cell, C_TIMES] = at
-    return at
+    return int64(at)
 
 
 @inner
@@ -179,7 +179,7 @@ def _emit(
         if times.duration[at] > 0:
             out.spent_value[out.counts[1]], out.spent_duration[out.counts[1]] = times.value[at], times.duration[at]
             out.counts[1] += 1
-        after = np.int64(times.after[at])
+        after = int64(times.after[at])
         times.after[at] = times.counts[1]
         times.counts[1] = at
         times.counts[2] -= 1
@@ -204,7 +204,8 @@ def _change(
                 ended = cells.ints[cell, C_END] <= time
                 until = cells.ints[cell, C_END] if ended else time
                 session = specs[spec, P_SHAPE] == SESSION
-                _emit(cells, times, held, discrete, hold, out, cell, signal, spec, position, until, BY_TIMER if ended else BY_RECORD, session)
+                trigger = BY_TIMER if ended else BY_RECORD
+                _emit(cells, times, held, discrete, hold, out, cell, signal, spec, position, until, trigger, session)
         signal = by_lane.after[signal]
 
 
@@ -246,9 +247,9 @@ def _count(cells: Cells, times: Times, discrete: bool, cell: int, good: bool, nu
         return
     if n == 1:
         cells.floats[cell, F_MIN], cells.floats[cell, F_MAX], cells.floats[cell, F_FIRST] = number, number, number
-    if number < cells.floats[cell, F_MIN]:
+    if number < cells.floats[cell, F_MIN]:  # noqa: PLR1730 - of two zeros min and max may take either
         cells.floats[cell, F_MIN] = number
-    if number > cells.floats[cell, F_MAX]:
+    if number > cells.floats[cell, F_MAX]:  # noqa: PLR1730
         cells.floats[cell, F_MAX] = number
     cells.floats[cell, F_LAST] = number
     cells.floats[cell, F_SUM] += number
@@ -306,11 +307,7 @@ def fold(
                 _change(specs, cells, times, held, by_lane, discrete, hold, out, slots, lane, j, change_time[c])
                 c += 1
                 continue
-            good = usable[rows.quality[r]]
-            if discrete:
-                good = good and rows.value[r] >= 0
-            else:
-                good = good and np.isfinite(numbers[r])
+            good = usable[rows.quality[r]] and (rows.value[r] >= 0 if discrete else np.isfinite(numbers[r]))
             _sample(
                 specs, cells, times, held, by_lane, discrete, hold, out, slots, lane, j, rows.signal[r], rows.time[r], good,
                 numbers[r], rows.value[r], context[r], context_since[r], column_of[rows.input[r]], rows.offset[r], rows.index[r],

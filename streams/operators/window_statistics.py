@@ -141,7 +141,7 @@ class WindowStatistics:
         return due
 
     def open(self, state: OpenWindows, lanes: I32) -> B1:
-        return self.due(state, lanes) != POS
+        return np.not_equal(self.due(state, lanes), POS)
 
     def succeed(self, before: WindowStatistics, state: OpenWindows) -> OpenWindows:
         """Windows that both ask for go on; one that is no longer asked for is dropped, a new one begins with the next sample."""

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from streams.kernel import I64, NEG, U64, inner, kernel
+from streams.kernel import I64, NEG, U64, inner, int64, kernel
 from streams.time.ranges import MARKS
 
 
@@ -29,13 +29,13 @@ def empty(capacity: int = 64) -> Contents:
 
 @inner
 def full(c: Contents) -> bool:
-    return 2 * (c.counts[0] + 1) > c.mark.shape[0]
+    return bool(2 * (c.counts[0] + 1) > c.mark.shape[0])
 
 
 @inner
 def _slot(c: Contents, high: np.uint64, low: np.uint64) -> int:
     mask = c.mark.shape[0] - 1
-    slot = np.int64(low & np.uint64(mask))
+    slot = int64(low & np.uint64(mask))
     while c.mark[slot] != NEG and (c.high[slot] != high or c.low[slot] != low):
         slot = (slot + 1) & mask
     return slot

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from streams.kernel import I32, I64, U32, U64, grown, inner, kernel
+from streams.kernel import I32, I64, U32, U64, grown, inner, int64, kernel
 
 PAGE = 32
 STEPS = 64
@@ -47,7 +47,7 @@ def tick_of(append_us: int, conflict_us: int) -> int:
 def _slot(f: Fingerprints, source: int, number: int) -> int:
     mask = f.slots.shape[0] - 1
     h = (np.uint64(number) + np.uint64(source) * np.uint64(0x9E3779B97F4A7C15)) * np.uint64(0xBF58476D1CE4E5B9)
-    slot = np.int64((h ^ (h >> np.uint64(31))) & np.uint64(mask))
+    slot = int64((h ^ (h >> np.uint64(31))) & np.uint64(mask))
     while f.slots[slot] >= 0 and (f.source[f.slots[slot]] != source or f.number[f.slots[slot]] != number):
         slot = (slot + 1) & mask
     return slot
@@ -56,7 +56,7 @@ def _slot(f: Fingerprints, source: int, number: int) -> int:
 @inner
 def room(f: Fingerprints) -> int:
     """Pages that can be added."""
-    return min(f.source.shape[0], f.slots.shape[0] // 2) - f.counts[0]
+    return int64(min(f.source.shape[0], f.slots.shape[0] // 2) - f.counts[0])
 
 
 @inner
@@ -64,7 +64,7 @@ def remember(f: Fingerprints, source: int, sequence: int, fingerprint: np.uint64
     """Keep the fingerprint of a new sample. Needs room for a page."""
     number = sequence // PAGE
     slot = _slot(f, source, number)
-    page = np.int64(f.slots[slot])
+    page = int64(f.slots[slot])
     if page < 0:
         page = f.counts[0]
         f.counts[0] += 1
@@ -81,13 +81,13 @@ def remember(f: Fingerprints, source: int, sequence: int, fingerprint: np.uint64
 def conflicts(f: Fingerprints, source: int, sequence: int, fingerprint: np.uint64, tick: int) -> bool:
     """Is another fingerprint kept for this known sample?"""
     number = sequence // PAGE
-    page = np.int64(f.slots[_slot(f, source, number)])
+    page = int64(f.slots[_slot(f, source, number)])
     k = sequence - number * PAGE
     if page < 0 or not (f.present[page] >> np.uint32(k)) & np.uint32(1):
         return False
     at = page * PAGE + k
     age = np.uint32(np.uint32(tick & 0xFFFFFFFF) - f.tick[at])
-    return age <= STEPS and f.print[at] != fingerprint
+    return bool(age <= STEPS and f.print[at] != fingerprint)
 
 
 @kernel
@@ -132,8 +132,9 @@ def of_columns(source: I32, number: I64, present: U32, newest: I64, print: U64, 
     """Fingerprints from their columns, as a snapshot keeps them."""
     pages = max(16, len(source))
     target = empty(pages)
-    for name, column in (("source", source), ("number", number), ("present", present), ("newest", newest), ("print", print), ("tick", tick)):
-        getattr(target, name)[: len(column)] = column
+    for name, pages_of in (("source", source), ("number", number), ("present", present), ("newest", newest)):
+        getattr(target, name)[: len(source)] = pages_of
+    target.print[: len(print)], target.tick[: len(tick)] = print, tick
     target.counts[0] = len(source)
     _index(target)
     return target

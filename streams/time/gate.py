@@ -62,15 +62,15 @@ class Touched(NamedTuple):
 
     flag: I8  # [lane]
     lanes: I32
-    count: I64  # [1]
+    counts: I64  # [lanes listed]
 
 
 @inner
 def touch(touched: Touched, lane: int) -> None:
     if not touched.flag[lane]:
         touched.flag[lane] = 1
-        touched.lanes[touched.count[0]] = lane
-        touched.count[0] += 1
+        touched.lanes[touched.counts[0]] = lane
+        touched.counts[0] += 1
 
 
 @inner
@@ -208,14 +208,14 @@ def new_touched(capacity: int = 16) -> Touched:
 
 
 def touched_with_lanes(touched: Touched, count: int) -> Touched:
-    return Touched(grown(touched.flag, count, 0), grown(touched.lanes, count, 0), touched.count)
+    return Touched(grown(touched.flag, count, 0), grown(touched.lanes, count, 0), touched.counts)
 
 
 def emptied(touched: Touched) -> I32:
     """The touched lanes; the list is empty afterwards."""
-    lanes = touched.lanes[: int(touched.count[0])].copy()
+    lanes = touched.lanes[: int(touched.counts[0])].copy()
     touched.flag[lanes] = 0
-    touched.count[0] = 0
+    touched.counts[0] = 0
     return lanes
 
 

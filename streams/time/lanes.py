@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from streams.kernel import I16, I64, NEG, grown, inner, kernel
+from streams.kernel import I16, I64, NEG, grown, inner, int64, kernel
 from streams.time.limits import TimeConfiguration
 
 
@@ -42,13 +42,13 @@ def watermark(clocks: Clocks, lanes: Lanes, i: int, lane: int) -> int:
     """W of a lane on one input: records below it are complete."""
     c = lanes.lane_class[lane]
     w = max(clocks.claim[i], clocks.append[i] - clocks.silence[i, c])
-    return max(w, max(lanes.carried[i, lane], lanes.latest[i, lane] - clocks.lateness[i, c]))
+    return int64(max(w, lanes.carried[i, lane], lanes.latest[i, lane] - clocks.lateness[i, c]))
 
 
 @inner
 def floor_of(clocks: Clocks, i: int, lane_class: int) -> int:
     """What a lane of the class is complete through on an input that never saw it, under the configuration in force."""
-    return max(clocks.claim[i], clocks.append[i] - clocks.silence[i, lane_class])
+    return int64(max(clocks.claim[i], clocks.append[i] - clocks.silence[i, lane_class]))
 
 
 def new_clocks(inputs: int) -> Clocks:

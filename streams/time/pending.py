@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from streams.columns.dictionary import Table, compare
-from streams.kernel import I8, I32, I64, grown, inner, kernel
+from streams.kernel import I8, I32, I64, grown, inner, int64, kernel
 from streams.time.gate import ACCEPTED, UNNUMBERED, Messages
 
 
@@ -27,7 +27,7 @@ class Rows(NamedTuple):
     source: I32
     sequence: I64
     offset: I64
-    index: I32
+    index: I32  # type: ignore[assignment]  # it hides tuple.index, which nobody misses
     signal: I32
     value: I64
     extra: I64
@@ -53,45 +53,45 @@ class Content(NamedTuple):
 
 def empty_rows(count: int) -> Rows:
     types = (np.int64, np.int8, np.int8, np.int32, np.int64, np.int64, np.int32, np.int32, np.int64, np.int64)
-    return Rows(*(np.zeros(count, t) for t in types))
+    return Rows._make(np.zeros(count, t) for t in types)
 
 
 def empty_links(rows: int = 16, lanes: int = 16) -> Links:
-    return Links(*(np.full(n, -1, np.int32) for n in (rows, rows, lanes, lanes, lanes)), np.array([0, -1, 0]))  # type: ignore[arg-type]
+    return Links._make([*(np.full(n, -1, np.int32) for n in (rows, rows, lanes, lanes, lanes)), np.array([0, -1, 0])])
 
 
 @inner
 def _before(sources: Table, p: Rows, a: int, b: int) -> bool:
     """Does row a come before row b?"""
     if p.time[a] != p.time[b]:
-        return p.time[a] < p.time[b]
+        return bool(p.time[a] < p.time[b])
     if p.input[a] != p.input[b]:
-        return p.input[a] < p.input[b]
+        return bool(p.input[a] < p.input[b])
     if p.source[a] != p.source[b]:
         return compare(sources, p.source[a], p.source[b]) < 0
     if p.sequence[a] != p.sequence[b]:
-        return p.sequence[a] < p.sequence[b]
+        return bool(p.sequence[a] < p.sequence[b])
     if p.offset[a] != p.offset[b]:
-        return p.offset[a] < p.offset[b]
-    return p.index[a] < p.index[b]
+        return bool(p.offset[a] < p.offset[b])
+    return bool(p.index[a] < p.index[b])
 
 
 @inner
 def _insert(sources: Table, p: Rows, links: Links, lane: int, row: int) -> None:
-    left = np.int64(links.tail[lane])
+    left = int64(links.tail[lane])
     if left >= 0 and _before(sources, p, row, left):
-        finger = np.int64(links.finger[lane])
+        finger = int64(links.finger[lane])
         if finger >= 0 and _before(sources, p, finger, row):
             left = finger
             while links.after[left] >= 0 and _before(sources, p, links.after[left], row):
-                left = np.int64(links.after[left])
+                left = int64(links.after[left])
         else:
             if finger >= 0:
                 left = finger
             while left >= 0 and _before(sources, p, row, left):
-                left = np.int64(links.before[left])
+                left = int64(links.before[left])
         links.finger[lane] = row
-    right = np.int64(links.after[left]) if left >= 0 else np.int64(links.head[lane])
+    right = int64(links.after[left]) if left >= 0 else int64(links.head[lane])
     links.before[row], links.after[row] = left, right
     if left >= 0:
         links.after[left] = row
@@ -192,7 +192,7 @@ class Pending:
         """Take the accepted samples in. `offset`: of each message."""
         need = max(int(self.links.counts[0]), len(self) + int(np.count_nonzero(verdict == ACCEPTED)))
         if need > min(len(self.rows.time), len(self.links.after)):
-            self.rows = Rows(*(grown(column, need) for column in self.rows))
+            self.rows = Rows._make(grown(column, need) for column in self.rows)
             self.links = self.links._replace(after=grown(self.links.after, need, -1), before=grown(self.links.before, need, -1))
         _admit(sources, self.rows, self.links, input_rank, messages, offset, lane, time, content, verdict)
 
@@ -200,7 +200,7 @@ class Pending:
         """Take out the samples of each lane that lie below its `until`, in order; and where each lane's rows start."""
         found, start = np.empty(len(self), np.int32), np.zeros(len(lanes) + 1, np.int64)
         count = _select(self.rows, self.links, lanes, until, found, start)
-        out = Rows(*(np.empty(count, column.dtype) for column in self.rows))
+        out = Rows._make(np.empty(count, column.dtype) for column in self.rows)
         _take(self.rows, self.links, lanes, found, start, out)
         return out, start
 
@@ -209,14 +209,15 @@ class Pending:
         found, start = np.empty(len(self), np.int32), np.zeros(len(self.links.head) + 1, np.int64)
         every = np.arange(len(self.links.head), dtype=np.int32)
         _select(self.rows, self.links, every, np.full(len(every), np.iinfo(np.int64).max), found, start)
-        return found[self.rows.input[found] == input_rank].astype(np.int64)
+        wanted: I32 = found[self.rows.input[found] == input_rank]
+        return wanted.astype(np.int64)
 
     def all_rows(self, lanes: int) -> tuple[Rows, I64]:
         """A copy of everything, lane by lane, for a snapshot."""
         every, found = np.arange(lanes, dtype=np.int32), np.empty(len(self), np.int32)
         start = np.zeros(lanes + 1, np.int64)
         _select(self.rows, self.links, every, np.full(lanes, np.iinfo(np.int64).max), found, start)
-        return Rows(*(column[found] for column in self.rows)), start
+        return Rows._make(column[found] for column in self.rows), start
 
     def restore(self, rows: Rows, start: I64) -> None:
         """Put back into an empty pool what `all_rows` gave."""

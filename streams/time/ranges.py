@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from streams.kernel import B1, I32, I64, grown, inner, kernel
+from streams.kernel import B1, I32, I64, grown, inner, int64, kernel
 
 MARKS = 64  # steps of a mark in a horizon
 
@@ -50,7 +50,7 @@ def with_room(ranges: Ranges, rows: int, sources: int) -> Ranges:
 @inner
 def room(ranges: Ranges) -> int:
     """How many rows can be taken without enlarging."""
-    return ranges.low.shape[0] - ranges.counts[2]
+    return int64(ranges.low.shape[0] - ranges.counts[2])
 
 
 @inner
@@ -63,7 +63,7 @@ def _take(r: Ranges, low: int, high: int, mark: int) -> int:
         r.counts[0] += 1
     r.counts[2] += 1
     r.low[row], r.high[row], r.mark[row] = low, high, mark
-    return row
+    return int64(row)
 
 
 @inner
@@ -116,10 +116,10 @@ def _cut(r: Ranges, source: int, first: int, end: int, oldest: int, known: B1, a
                 _link(r, source, right, row, r.after[row])
             if r.low[row] < first:
                 r.high[row] = first
-                return row
+                return int64(row)
         _unlink(r, source, row)
         row = left
-    return row
+    return int64(row)
 
 
 @inner

@@ -59,4 +59,5 @@ class WindowSpec:
         if self.shape == "SESSION":
             return (time_us,)
         last = time_us // self.hop_us * self.hop_us
-        return tuple(start for start in range(last - (self.slots - 1) * self.hop_us, last + 1, self.hop_us) if start + self.size_us > time_us)
+        first = last - (self.slots - 1) * self.hop_us
+        return tuple(start for start in range(first, last + 1, self.hop_us) if start + self.size_us > time_us)

@@ -95,7 +95,7 @@ def value_of(plan: Plan, out: Decoded, buffer: bytes, column: Column, m: int) ->
         at, size = int(out.at[k, m]), int(out.size[k, m])
         return None if size < 0 else buffer[at : at + size].decode()
     a = plan.arrays.index(column)
-    items = range(int(out.start[a, m]), int(out.start[a, m] + out.count[a, m]))
+    items = range(int(out.start[a, m]), int(out.start[a, m] + out.items[a, m]))
     if column.kind == "ints":
         return [int(out.item_ints[n]) for n in items]
     if column.kind == "floats":
