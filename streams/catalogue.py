@@ -101,9 +101,13 @@ def schema_of(name: str) -> Mapping[str, Any]:
     >>> schema_of("ot.sample.v1")["name"]
     'Sample'
     """
-    text = (resources.files("schemas") / f"{name}.avsc").read_text("utf-8")
-    found: dict[str, Any] = json.loads(text)
+    found: dict[str, Any] = json.loads(text_of(name))
     return found
+
+
+def text_of(name: str) -> str:
+    """schemas/<name>.avsc as it is committed, and registered."""
+    return (resources.files("schemas") / f"{name}.avsc").read_text("utf-8")
 
 
 def epochs_of(application: str, partitions: int) -> Topic:

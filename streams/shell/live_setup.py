@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from importlib.metadata import version
 
+from streams.catalogue import text_of
 from streams.configuration import Configuration
 from streams.errors import PlatformError
 from streams.runners.live.setup import Bounds, Connection, Setup
@@ -41,7 +42,7 @@ def setup_of(
         ]  # fmt: skip
     if wrong:
         raise PlatformError("topics are not as the catalogue says", wrong=[change.sentence() for change in wrong], hint="run `andon topics apply`")
-    ids = {name: registry.id_of(subject_of(topic.name), topic.avsc) for name, topic in topics.items()}
+    ids = {name: registry.id_of(subject_of(topic.name), text_of(topic.schema)) for name, topic in topics.items()}
     return Setup(
         application=prefix + configuration.application, configuration=configuration, catalogue=configuration.catalogue(prefix),
         epochs=deployment.epochs(configuration, prefix), snapshots=deployment.snapshots(configuration, prefix), build=deployment.topology_of,

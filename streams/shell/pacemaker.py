@@ -16,7 +16,7 @@ from typing import Any, Final, Self
 import fastavro
 from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, KafkaException, Producer
 
-from streams.catalogue import Topic
+from streams.catalogue import Topic, text_of
 from streams.configuration import Configuration
 from streams.errors import PlatformError, SettingsError, require
 from streams.model.path import line_path
@@ -74,7 +74,7 @@ def paced(configuration: Configuration, prefix: str = "") -> tuple[list[Topic], 
 def blank(topic: Topic, schema_id: int, source: str) -> bytes:
     """A framed record of kind BLANK."""
     out = io.BytesIO()
-    fastavro.schemaless_writer(out, fastavro.parse_schema(dict(topic.avsc), named_schemas={}), {"kind": "BLANK", "source": source})
+    fastavro.schemaless_writer(out, fastavro.parse_schema(dict(text_of(topic.schema)), named_schemas={}), {"kind": "BLANK", "source": source})
     return b"\0" + schema_id.to_bytes(4, "big") + out.getvalue()
 
 
@@ -102,7 +102,7 @@ class Pacemaker:
         self, kafka: KafkaSettings, topics: Sequence[Topic], registry: Registry, *, source: str, silent_us: int, timeout_s: float = 15.0
     ) -> None:
         self.settings, self.timeout_s, self._trouble, self._silence = kafka, timeout_s, Trouble(), Silence(silent_us)
-        self._values = {t.name: blank(t, registry.id_of(subject_of(t.name), t.avsc), source) for t in topics}
+        self._values = {t.name: blank(t, registry.id_of(subject_of(t.name), text_of(t.schema)), source) for t in topics}
         self._admin, self._refused = Admin(kafka, timeout_s=timeout_s), ""
         self._places = self._partitions()
         self._producer = Producer({

@@ -50,7 +50,7 @@ def records(
     for number, piece in enumerate(pieces):
         yield _key(partition, generation, number), writer.value(name, schema, same | {"chunk": number, "payload": piece})
     yield _key(partition, generation, MANIFEST), writer.value(name, schema, same | {
-        "chunk": MANIFEST, "chunks": len(pieces), "checksum": murmur3(whole).hex(), "topics": [t.name for t in setup.inputs],
+        "chunk": MANIFEST, "payload": b"", "chunks": len(pieces), "checksum": murmur3(whole).hex(), "topics": [t.name for t in setup.inputs],
         "offsets": list(vector), "epoch": epoch, "fingerprint": fingerprint, "state_version": version,
     })  # fmt: skip
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
-from streams.catalogue import Catalogue, Topic
+from streams.catalogue import Catalogue, Topic, text_of
 from streams.errors import PlatformError, SettingsError
 from streams.shell.ingest.encoding import Message
 from streams.shell.kafka_connection import QUIET, Admin, Trouble
@@ -52,7 +52,7 @@ def check_topics(settings: KafkaSettings, catalogue: Catalogue, names: Iterable[
 def schema_ids(settings: RegistrySettings, catalogue: Catalogue, names: Iterable[str]) -> dict[str, int]:
     """Ids of our contracts under the subjects of these topics; PlatformError where one is not registered."""
     with Registry(settings) as registry:
-        return {name: registry.id_of(subject_of(catalogue.of(name).name), catalogue.of(name).avsc) for name in names}
+        return {name: registry.id_of(subject_of(catalogue.of(name).name), text_of(catalogue.of(name).schema)) for name in names}
 
 
 class Delivery:
