@@ -11,18 +11,22 @@ configuration file, not here: see configuration.py.
     ANDON_REGISTRY__URL                 Confluent-compatible schema registry; also __USERNAME, __PASSWORD, __CA_LOCATION
     ANDON_WEB__HOST                     where a worker serves /metrics, /livez, /readyz, /status (default 127.0.0.1)
     ANDON_WEB__PORT                     default 9464; 0: any free one, printed at start
+    ANDON_WORKER__<LIMIT>               limits of a worker, see runners/live/bounds.py
 """
 
 from __future__ import annotations
 
 import os
+from dataclasses import fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, create_model, model_validator
+from pydantic_settings import BaseSettings, NestedSecretsSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings.exceptions import SettingsError as SourceError
 
 from streams.errors import SettingsError
+from streams.runners.live.bounds import Bounds
 
 Protocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 
@@ -89,13 +93,40 @@ class WebSettings(BaseModel):
     port: int = Field(default=9464, ge=0, le=65535)
 
 
+_POSITIVE = {float: Annotated[float, Field(gt=0)], int: Annotated[int, Field(gt=0)]}
+WorkerSettings = create_model(
+    "WorkerSettings", __config__=ConfigDict(extra="forbid", frozen=True),
+    **{f.name: (_POSITIVE[type(f.default)], f.default) for f in fields(Bounds)},
+)  # type: ignore[call-overload]  # fmt: skip
+
+
 class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="ANDON_", env_nested_delimiter="__", env_file=".env", extra="ignore", frozen=True)
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource, file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:  # fmt: skip
+        """The usual sources, but secrets are files of one flat folder, those of groups too."""
+        folder = os.environ.get("ANDON_SECRETS_DIR")
+        if not folder:
+            return init_settings, env_settings, dotenv_settings
+        secrets = NestedSecretsSettingsSource(
+            file_secret_settings, secrets_dir=folder, secrets_dir_missing="error", secrets_nested_delimiter="__"
+        )
+        return init_settings, env_settings, dotenv_settings, secrets
 
     kafka: KafkaSettings
     registry: RegistrySettings
     web: WebSettings = WebSettings()
+    worker: WorkerSettings = WorkerSettings()  # type: ignore[valid-type]
     topic_prefix: str = Field(default="", pattern=r"^([a-zA-Z0-9._-]*\.)?$")
+
+
+def bounds_of(settings: Settings) -> Bounds:
+    """A worker's limits as its runner takes them."""
+    return Bounds(**settings.worker.model_dump())  # type: ignore[attr-defined]
 
 
 def settings(**given: Any) -> Settings:
@@ -105,7 +136,10 @@ def settings(**given: Any) -> Settings:
     'PLAINTEXT'
     """
     try:
-        return Settings(_secrets_dir=os.environ.get("ANDON_SECRETS_DIR"), **given)
+        return Settings(**given)
+    except SourceError as error:
+        raise SettingsError("the folder of secrets cannot be read", variable="ANDON_SECRETS_DIR", reason=str(error)) from error
     except ValidationError as error:
         reasons = [f"ANDON_{'__'.join(str(part).upper() for part in e['loc'])}: {e['msg']}" for e in error.errors()]
-        raise SettingsError("settings are missing or wrong: " + "; ".join(reasons), hint="run `andon up` for a local Kafka, or see docs/settings.md") from error
+        hint = "run `andon up` for a local Kafka, or see docs/settings.md"
+        raise SettingsError("settings are missing or wrong: " + "; ".join(reasons), hint=hint) from error
