@@ -11,10 +11,10 @@ from rich.console import Console
 from rich.text import Text
 
 from streams.errors import AndonError
-from streams.shell.commands import admin, export, ingest, local, map, pace, tail
+from streams.shell.commands import admin, export, ingest, local, map, pace, run, tail, verify
 
 # In the order of `andon --help`. A module imports what is slow to import inside its functions.
-COMMANDS = (local, admin, map, ingest, tail, export, pace)
+COMMANDS = (local, admin, map, ingest, run, tail, export, verify, pace)
 
 
 def app() -> typer.Typer:

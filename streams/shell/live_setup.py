@@ -8,11 +8,11 @@ from importlib.metadata import version
 from streams.catalogue import text_of
 from streams.configuration import Configuration
 from streams.errors import PlatformError
-from streams.runners.live.setup import Bounds, Connection, Setup
+from streams.runners.live.setup import Connection, Setup
 from streams.shell import deployment, kafka_admin
 from streams.shell.kafka_connection import QUIET, Admin
 from streams.shell.registry import Registry, subject_of
-from streams.shell.settings import KafkaSettings, Settings
+from streams.shell.settings import KafkaSettings, Settings, bounds_of
 
 
 def connection(kafka: KafkaSettings) -> Connection:
@@ -30,7 +30,7 @@ def connection(kafka: KafkaSettings) -> Connection:
 
 
 def setup_of(
-    settings: Settings, configuration: Configuration, registry: Registry, *, bounds: Bounds | None = None, instance: str | None = None, until_end: bool = False
+    settings: Settings, configuration: Configuration, registry: Registry, *, instance: str | None = None, until_end: bool = False
 ) -> Setup:  # fmt: skip
     """A worker's setup. PlatformError: a topic or contract is missing or cannot work; nothing has been started then."""
     prefix = settings.topic_prefix
@@ -47,5 +47,5 @@ def setup_of(
         application=prefix + configuration.application, configuration=configuration, catalogue=configuration.catalogue(prefix),
         epochs=deployment.epochs(configuration, prefix), snapshots=deployment.snapshots(configuration, prefix), build=deployment.topology_of,
         connection=connection(settings.kafka), writer=registry.schema, schema_id=ids.__getitem__, code=version("andon"),
-        bounds=bounds or Bounds(), instance=instance, until_end=until_end,
+        bounds=bounds_of(settings), instance=instance, until_end=until_end,
     )  # fmt: skip

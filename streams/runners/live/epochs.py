@@ -11,13 +11,14 @@ from typing import Any
 
 from confluent_kafka import Consumer
 
-from streams.catalogue import CONFIGURATIONS, HIERARCHY
+from streams.catalogue import CONFIGURATIONS
 from streams.errors import TaskError, require
 from streams.runners.epoch import Adopted, Epoch
 from streams.runners.live import kafka
 from streams.runners.live.reference import Reference
 from streams.runners.live.setup import Setup
 from streams.runners.records import RecordWriter
+from streams.runners.reference import epoch_of
 from streams.topology import Topology
 
 METADATA_BYTES_MAX = 3_000
@@ -64,16 +65,11 @@ def read(consumer: Consumer, setup: Setup, reference: Reference, partition: int,
     found: dict[int, Epoch] = {}
     for part in kafka.messages(consumer, topic, partition, low, end):
         for message in part:
-            raw = kafka.decoded(message, setup.writer)
+            raw = kafka.decoded(message, setup.writer, setup.epochs.schema)
             if [raw["topics"], raw["application"]] != [[t.name for t in setup.inputs], setup.application]:
                 raise TaskError("an epoch of other inputs or another application", topic=topic, offset=message.offset(), inputs=raw["topics"])
-            pairs = zip(raw["reference_topics"], raw["reference_offsets"], strict=True)
-            found[raw["epoch"]] = Epoch(raw["epoch"], tuple(raw["offsets"]), dict(pairs), raw["fingerprint"])
+            found[raw["epoch"]] = epoch_of(raw)
     missing = [n for n in range(last + 1) if n not in found]
     if missing:
         raise TaskError("epoch records are missing", topic=topic, partition=partition, missing=missing, hint="the topic must be kept for ever")
-    return [adopted(found[n], reference) for n in range(last + 1)]
-
-
-def adopted(epoch: Epoch, reference: Reference) -> Adopted:
-    return Adopted(epoch, reference.configuration(epoch.fingerprint), reference.hierarchy(epoch.reference[HIERARCHY]))
+    return [reference.data.adopted(found[n], setup.configuration) for n in range(last + 1)]

@@ -5,17 +5,16 @@ Pinned to confluent-kafka 2.10.1: later ones can hang in `send_offsets_to_transa
 
 from __future__ import annotations
 
-import io
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
-import fastavro
 from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from streams.codec.log import APPEND_HEADER, Log, log_of, pack_headers
 from streams.errors import FencedError, GapError, PlatformError
 from streams.kernel import NEG
+from streams.runners import reference
 
 T = TypeVar("T")
 CALL_S = 15.0  # one call to the broker
@@ -124,20 +123,10 @@ def as_log(found: list[Message], in_header: bool) -> Log:
     return log_of(rows)
 
 
-def decoded(message: Message, writer: Callable[[int], Mapping[str, Any] | None]) -> dict[str, Any]:
-    """One of our own records, instants as integers; TaskError where it cannot be read: nobody else may write there."""
-    value = message.value() or b""
-    schema = writer(int.from_bytes(value[1:5], "big")) if value[:1] == b"\0" else None
-    if schema is None:
-        raise PlatformError("a record of this program cannot be read: its schema is unknown", topic=message.topic(), partition=message.partition(),
-                            offset=message.offset())  # fmt: skip
-    found = fastavro.schemaless_reader(io.BytesIO(value[5:]), plain(schema), None)
-    assert isinstance(found, dict)
+def decoded(message: Message, writer: Callable[[int], Mapping[str, Any] | None], contract: str) -> dict[str, Any]:
+    """One of our own records, instants as integers; PlatformError where it cannot be read: nobody else may write there."""
+    found = reference.decoded(message.value(), writer, contract)
+    if isinstance(found, str):
+        raise PlatformError("a record of this program cannot be read", topic=message.topic(), partition=message.partition(), offset=message.offset(),
+                            reason=found)  # fmt: skip
     return found
-
-
-def plain(schema: Any) -> Any:
-    """A schema with instants as plain integers."""
-    if isinstance(schema, dict):
-        return {k: plain(v) for k, v in schema.items() if k != "logicalType"}
-    return [plain(v) for v in schema] if isinstance(schema, list) else schema

@@ -124,17 +124,17 @@ class Owner:
     def _news(self) -> Adopted | None:
         """The next epoch, if the configuration or the reference data are others than those adopted."""
         now, configuration = self.task.adopted.epoch, self.setup.configuration
-        reference = max(self.reference.next, now.reference[HIERARCHY])
+        reference = max(self.reference.data.next, now.reference[HIERARCHY])
         if reference == now.reference[HIERARCHY] and configuration.fingerprint == now.fingerprint:
             return None
         epoch = Epoch(now.number + 1, tuple(self.task.vector), {HIERARCHY: reference}, configuration.fingerprint)
-        return epochs.adopted(epoch, self.reference)
+        return self.reference.data.adopted(epoch, configuration)
 
     def _adopt(self, adopted: Adopted) -> None:
         before = self.task.adopted.epoch.reference[HIERARCHY]
         self.task.adopt(adopted)
         if self.partition == 0:
-            self.task.outbox.records += self.reference.letters(self.task.writer, before, adopted.epoch.reference[HIERARCHY])
+            self.task.outbox.records += self.reference.data.letters(self.task.writer, before, adopted.epoch.reference[HIERARCHY])
 
     def _frontiers(self, transaction: Transaction, last: bool) -> list[Record]:
         """Frontier records: behind the outputs of this transaction; elsewhere once an interval while there is news."""
@@ -190,7 +190,7 @@ class Owner:
     def _produce_epoch(self, epoch: Epoch) -> None:
         configuration = self.task.adopted.configuration
         self._produce(self.setup.epochs.name, epochs.epoch_value(epoch, self.setup, self.partition, self.task.writer), b"%d" % self.partition, [], self.partition)
-        if not self.reference.is_kept(epoch.fingerprint):  # several tasks may each write it: the same bytes
+        if not self.reference.data.knows(epoch.fingerprint):  # several tasks may each write it: the same bytes
             value = epochs.configuration_value(self.setup, epoch.fingerprint, configuration.content, self.task.topology, self.task.writer)
             self._produce(self._topics[CONFIGURATIONS], value, epoch.fingerprint.encode(), [], 0)
 

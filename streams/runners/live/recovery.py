@@ -58,8 +58,8 @@ def _begin(setup: Setup, reference: Reference, consumer: Consumer, partition: in
     """Epoch 0: the log starts of all inputs, the reference data as they are now."""
     reference.refresh()
     vector = tuple(kafka.edges(consumer, topic.name, partition)[0] for topic in setup.inputs)
-    first = Epoch(0, vector, {HIERARCHY: reference.next}, setup.configuration.fingerprint)
-    task = Task(setup.build, epochs.adopted(first, reference), environment(setup, partition))
+    first = Epoch(0, vector, {HIERARCHY: reference.data.next}, setup.configuration.fingerprint)
+    task = Task(setup.build, reference.data.adopted(first, setup.configuration), environment(setup, partition))
     task.outbox.epochs.append(first)
     return Recovered(task, 0, new=True)
 

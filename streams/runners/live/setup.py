@@ -9,24 +9,8 @@ from typing import Any
 
 from streams.catalogue import Catalogue, Topic
 from streams.configuration import Configuration
+from streams.runners.live.bounds import Bounds
 from streams.topology import Topology
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bounds:
-    """Limits of a worker. Times in seconds are of the machine's clock: they decide when, never what."""
-
-    commit_interval_s: float = 0.1  # shortest time between two commits of a task
-    transaction_timeout_s: float = 20.0  # after which the broker aborts a transaction that its owner left open
-    watchdog_s: float = 20.0  # longest time that a commit may take before the process gives up
-    session_timeout_s: float = 10.0  # after which a silent worker loses its partitions
-    snapshot_interval_s: float = 60.0
-    snapshot_records: int = 2_000_000  # a snapshot at the latest after so many input records
-    inbox_bytes: int = 8 << 20  # fetched but not yet folded, of each input partition
-    pending_samples: int = 20_000_000  # accepted but not yet complete, of each task
-    frontier_interval_s: float = 1.0  # between frontier records in a derived partition that nothing else is written to
-    reference_interval_s: float = 1.0  # between two looks for new reference data
-    stop_s: float = 10.0  # to end in when asked to
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

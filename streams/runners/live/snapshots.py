@@ -70,7 +70,7 @@ def newest(consumer: Consumer, setup: Setup, partition: int, usable: Callable[[t
     while start > low:
         until, start = start, max(low, end - back)
         for part in kafka.messages(consumer, topic, partition, start, until):
-            read |= {m.offset(): kafka.decoded(m, setup.writer) for m in part}
+            read |= {m.offset(): kafka.decoded(m, setup.writer, setup.snapshots.schema) for m in part}
         manifests = [read[offset] for offset in sorted(read, reverse=True) if read[offset]["chunk"] == MANIFEST]
         following = max([following, *(m["generation"] + 1 for m in manifests)])
         for manifest in manifests:

@@ -15,7 +15,7 @@ def status_of(worker: Worker) -> dict[str, Any]:
     setup = worker.setup
     return {
         "application": setup.application, "topology": setup.topology.name, "code": setup.code, "instance": setup.instance,
-        "configuration": setup.configuration.fingerprint, "reference_offset": worker.reference.next, "ready": worker.ready,
+        "configuration": setup.configuration.fingerprint, "reference_offset": worker.reference.data.next, "ready": worker.ready,
         "recovering": worker.recovering, "tasks": [_task(worker, part.owner) for _, part in sorted(worker.parts.items())],
     }  # fmt: skip
 

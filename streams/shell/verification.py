@@ -1,0 +1,188 @@
+"""Fold an export again in memory and hold the result against what the application wrote: key, value and headers, byte for byte.
+
+    results       in order, for each topic, partition and lane
+    set aside     dead letters, late records, quarantine, restate requests: the same records, in any order
+    left out      frontier records: where they stand depends on how the log was cut
+
+Epochs are applied by number at their vectors, so the recomputation works under the rules and reference data of that time.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from streams.catalogue import CONFIGURATIONS, DEAD_LETTERS, HIERARCHY, LATE, QUARANTINE, RESTATE_REQUESTS, Catalogue
+from streams.codec.outputs import ID_HEADER
+from streams.errors import DataError
+from streams.runners import memory
+from streams.runners.epoch import Adopted
+from streams.runners.frontier_records import KIND_HEADER
+from streams.runners.reference import ReferenceData, Row, decoded, epoch_of
+from streams.runners.task import Environment
+from streams.shell.deployment import topology_of
+from streams.shell.export import Export
+from streams.topology import Topology
+
+ASIDE = (DEAD_LETTERS, LATE, QUARANTINE, RESTATE_REQUESTS)
+SLICE = 50_000  # records; the cut changes nothing
+
+Out = tuple[bytes | None, bytes | None, tuple[tuple[str, bytes | None], ...]]  # key, value, headers
+
+
+class Difference(NamedTuple):
+    """The first record of a lane that is not what was recomputed; None: nothing there."""
+
+    topic: str
+    partition: int
+    lane: str
+    written: Out | None
+    recomputed: Out | None
+
+    def sentence(self) -> str:
+        def name(out: Out | None) -> str:
+            return "nothing" if out is None else next((v.decode() for n, v in out[2] if n == ID_HEADER and v), "a record without id")
+
+        return f"{self.topic}/{self.partition} {self.lane}: written {name(self.written)}, recomputed {name(self.recomputed)}"
+
+
+@dataclass(slots=True)
+class Verdict:
+    """equal: records by topic. ahead: recomputed, but not written when the export was made. doubled: ids that stand twice."""
+
+    equal: Counter[str] = field(default_factory=Counter)
+    ahead: Counter[str] = field(default_factory=Counter)
+    doubled: Counter[str] = field(default_factory=Counter)
+    different: list[Difference] = field(default_factory=list)
+
+    @property
+    def holds(self) -> bool:
+        return not self.different and not self.doubled.total()
+
+    @property
+    def complete(self) -> bool:
+        return self.holds and not self.ahead.total()
+
+
+def verify(export: Export, progress: Callable[[str], None] = lambda _: None) -> Verdict:
+    """Recompute every partition of an export made with `--application --outputs`; DataError where something is missing in it."""
+    verdict, about = Verdict(), export.manifest
+    lacking = [name for name in (*ASIDE, HIERARCHY, CONFIGURATIONS, f"{about['application']}.epoch.v1") if name not in export.topics]
+    if lacking:
+        raise DataError("the export lacks topics that a recomputation needs", lacking=lacking, hint="andon export --application --outputs")
+    reference = _reference(export, about["application"])
+    partitions = len(export.topics[f"{about['application']}.epoch.v1"].partitions)
+    for partition in range(partitions):
+        progress(f"partition {partition} of {partitions}")
+        epochs = _epochs(export, reference, partition)
+        if epochs:
+            topology = topology_of(epochs[-1].configuration)
+            _compare(export, topology, partition, _recomputed(export, epochs, partition), verdict)
+    written = {name: Counter(_written(export, name)) for name in ASIDE}
+    again: dict[str, Counter[Out]] = {name: Counter() for name in ASIDE}
+    for partition in range(partitions):
+        for topic, out in _aside(export, _epochs(export, reference, partition), partition):
+            again[topic][out] += 1
+    for name in ASIDE:
+        _compare_sets(name, written[name], again[name], verdict)
+    return verdict
+
+
+def _reference(export: Export, application: str) -> ReferenceData:
+    found = ReferenceData(application, export.schemas.get)
+    for name, add in ((CONFIGURATIONS, found.add_configurations), (HIERARCHY, found.add_assets)):
+        topic = export.topics[name].topic
+        add([Row(topic, r.offset, 1000 * r.timestamp_ms, r.key, r.value) for r in export.records(name, 0)])
+    return found
+
+
+def _epochs(export: Export, reference: ReferenceData, partition: int) -> list[Adopted]:
+    name = f"{export.manifest['application']}.epoch.v1"
+    found = []
+    for record in export.records(name, partition):
+        raw = decoded(record.value, export.schemas.get, "ctl.epoch.v1")
+        if isinstance(raw, str):
+            raise DataError("an epoch record cannot be read", topic=name, partition=partition, offset=record.offset, reason=raw)
+        found.append(reference.adopted(epoch_of(raw)))
+    return sorted(found, key=lambda a: a.epoch.number)
+
+
+def _environment(export: Export, partition: int) -> Environment:
+    about = export.manifest
+
+    def schema_id(name: str) -> int:
+        ids = export.topics[name].schema_ids if name in export.topics else ()
+        return max(ids, default=0)  # none: nothing was written there, so whatever is recomputed differs
+
+    return Environment(about["prefix"] + about["application"], partition, Catalogue({}, about["prefix"]), export.schemas.get, schema_id)
+
+
+def _transactions(export: Export, epochs: list[Adopted], partition: int) -> Iterator[Any]:
+    inputs = topology_of(epochs[0].configuration).inputs
+    logs = {name: export.log(name, partition) for name in inputs}
+    for _, transaction in memory.run(topology_of, epochs, _environment(export, partition), logs, memory.in_turn(SLICE)):
+        yield transaction
+
+
+def _recomputed(export: Export, epochs: list[Adopted], partition: int) -> Iterator[tuple[str, Out]]:
+    for transaction in _transactions(export, epochs, partition):
+        for encoded in transaction.results:
+            for key, value, headers in encoded.records():
+                yield encoded.topic, (key, value, tuple(headers))
+
+
+def _aside(export: Export, epochs: list[Adopted], partition: int) -> Iterator[tuple[str, Out]]:
+    for transaction in _transactions(export, epochs, partition) if epochs else ():
+        for record in transaction.records:
+            yield record.topic, (record.key, record.value, tuple(record.headers))
+
+
+def _written(export: Export, name: str, only: int | None = None) -> Iterator[Out]:
+    for partition in range(len(export.topics[name].partitions)) if only is None else (only,):
+        for record in export.records(name, partition):
+            if (KIND_HEADER, b"frontier") not in record.headers:
+                yield record.key, record.value, tuple(record.headers)
+
+
+def _lanes(outs: Iterator[Out], export: Export, contract: str) -> Mapping[str, list[Out]]:
+    found: dict[str, list[Out]] = defaultdict(list)
+    for out in outs:
+        raw = decoded(out[1], export.schemas.get, contract)
+        asset = raw["asset"] if isinstance(raw, dict) else "?"
+        found[f"{(out[0] or b'').decode()}/{asset}"].append(out)
+    return found
+
+
+def _compare(export: Export, topology: Topology, partition: int, recomputed: Iterator[tuple[str, Out]], verdict: Verdict) -> None:
+    again: dict[str, list[Out]] = defaultdict(list)
+    for topic, out in recomputed:
+        again[topic].append(out)
+    for topic in topology.outputs:
+        if topic not in export.topics:
+            raise DataError("the export lacks an output", topic=topic, hint="andon export --application --outputs")
+        one, other = _lanes(_written(export, topic, partition), export, topic), _lanes(iter(again[topic]), export, topic)
+        for lane in sorted(set(one) | set(other)):
+            _compare_lane(topic, partition, lane, one.get(lane, []), other.get(lane, []), verdict)
+
+
+def _compare_lane(topic: str, partition: int, lane: str, written: list[Out], again: list[Out], verdict: Verdict) -> None:
+    doubled = len(written) - len({headers for _, _, headers in written})
+    if doubled:
+        verdict.doubled[topic] += doubled
+    same = 0
+    while same < min(len(written), len(again)) and written[same] == again[same]:
+        same += 1
+    verdict.equal[topic] += same
+    if same < len(written):
+        verdict.different.append(Difference(topic, partition, lane, written[same], again[same] if same < len(again) else None))
+    else:
+        verdict.ahead[topic] += len(again) - same
+
+
+def _compare_sets(topic: str, written: Counter[Out], again: Counter[Out], verdict: Verdict) -> None:
+    verdict.equal[topic] += sum((written & again).values())
+    verdict.ahead[topic] += sum((again - written).values())
+    verdict.doubled[topic] += sum(n - 1 for n in written.values() if n > 1)
+    verdict.different += [Difference(topic, -1, (out[0] or b"").decode(errors="replace"), out, None) for out in written - again]
