@@ -23,7 +23,7 @@ import fastavro
 
 from streams.catalogue import TOPICS, Catalogue, schema_of
 from streams.codec.log import Log, log_of, pack_headers
-from streams.codec.outputs import Headers
+from streams.codec.outputs import Headers, avro_bytes
 from streams.configuration import Configuration, parse
 from streams.model.hierarchy import Hierarchy
 from streams.runners import memory
@@ -152,7 +152,7 @@ def one_by_one(ranks: Sequence[int]) -> Order:
 
 
 @functools.cache
-def _reader_schema(topic: str) -> Any:
+def _plain_schema(topic: str) -> Any:
     """A contract with instants as plain numbers: we compare microseconds."""
     schema = next(each.schema for each in TOPICS if each.name == topic)
     return fastavro.parse_schema(json.loads(json.dumps(dict(schema_of(schema))).replace('"logicalType"', '"instant"')), _force=True)
@@ -160,9 +160,14 @@ def _reader_schema(topic: str) -> Any:
 
 def decoded(topic: str, value: bytes) -> dict[str, Any]:
     """A framed value as a dictionary."""
-    found = fastavro.schemaless_reader(io.BytesIO(value[5:]), _reader_schema(topic), None)
+    found = fastavro.schemaless_reader(io.BytesIO(value[5:]), _plain_schema(topic), None)
     assert isinstance(found, dict)
     return found
+
+
+def framed(topic: str, record: Mapping[str, Any], ids: Mapping[str, int] = SCHEMA_IDS) -> bytes:
+    """The opposite of `decoded`."""
+    return b"\0" + ids[topic].to_bytes(4, "big") + avro_bytes(_plain_schema(topic), record)
 
 
 def rows(records: Iterable[Out], *topics: str) -> Iterator[dict[str, Any]]:

@@ -14,6 +14,8 @@ from tests.acceptance.byhand import Line
 from tests.acceptance.conftest import DAY_END, Ran
 from tests.acceptance.plantday import Outcome
 
+pytestmark = pytest.mark.timeout(300)  # the first test that runs may have to compile the kernels
+
 TOPIC = {"sample": "ot.telemetry.v1", "state": "ot.state.v1", "count": "ot.count.v1"}
 HALF_A_SECOND = {'{ live = "2 s" }': '{ live = "500 ms" }'}
 Id = tuple[str, int]  # file, line

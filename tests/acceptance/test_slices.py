@@ -14,6 +14,8 @@ from tests.acceptance import byhand, plantday
 from tests.acceptance.conftest import DAY_END, Ran
 from tests.acceptance.plantday import Order, Outcome
 
+pytestmark = pytest.mark.timeout(300)  # the first test that runs may have to compile the kernels
+
 AFTERNOON = byhand.instant("2016-10-20T15:00:00Z")
 ORDERS: dict[str, Order] = {
     "500 in turn": plantday.in_turn(500),
