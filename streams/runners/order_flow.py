@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from streams.catalogue import schema_of
 from streams.kernel import I32, I64
 from streams.model.order import Coordinate, OrderEvent
 from streams.operators.order_join import OrderRow, Request
@@ -30,7 +31,7 @@ def order_rows(task: Task, lanes: I32, start: I64, rows: Rows) -> list[OrderRow]
     found = []
     for j, lane in enumerate(lanes.tolist()):
         for r in range(int(start[j]), int(start[j + 1])):
-            raw = task.reader_of_records.read(blobs.message(int(rows.extra[r])))
+            raw = _DEFAULTS | task.reader_of_records.read(blobs.message(int(rows.extra[r])))
             source, boot, _ = task.names.sources.decode(int(rows.source[r]))
             rank = (source, int(boot.translate(_BOOT), 16) - (1 << 63), int(rows.sequence[r]), int(rows.offset[r]), int(rows.index[r]))
             event = OrderEvent(
@@ -44,6 +45,8 @@ def order_rows(task: Task, lanes: I32, start: I64, rows: Rows) -> list[OrderRow]
     return found
 
 
+# What an earlier contract lacks; the decoding kernel has taken it the same way.
+_DEFAULTS = {field["name"]: field["default"] for field in schema_of("mes.order.v1")["fields"] if "default" in field}
 _BOOT = bytes.maketrans(b"abcdefghijklmnop", b"0123456789abcdef")  # the name of a boot, see codec/rows.py
 
 
