@@ -77,7 +77,8 @@ TOPICS: Final[tuple[Topic, ...]] = (
     Topic(name="ot.state.v1", schema="ot.state.v1", key=_LINE, owner="gateways", kind="state"),
     Topic(name="ot.count.v1", schema="ot.count.v1", key=_LINE, owner="gateways", kind="count"),
     Topic(name="ot.measurement.v1", schema="ot.measurement.v1", key=_LINE, owner="inspection", kind="measurement"),
-    Topic(name="ref.asset.v1", schema="ref.asset.v1", key="line path/asset id/revision", owner="master data", partitions=1, retention_ms=FOR_EVER, cleanup="keep"),
+    Topic(name="ref.asset.v1", schema="ref.asset.v1", key="line path/asset id/revision", owner="master data", partitions=1,
+          retention_ms=FOR_EVER, cleanup="keep"),
     Topic(name="ctx.window.v1", schema="ctx.window.v1", key=_LINE, owner="context"),
     Topic(name="ctx.state-interval.v1", schema="ctx.state-interval.v1", key=_LINE, owner="context"),
     Topic(name="ctx.count.v1", schema="ctx.count.v1", key=_LINE, owner="context"),
@@ -86,7 +87,8 @@ TOPICS: Final[tuple[Topic, ...]] = (
     Topic(name="dq.late.v1", schema="dq.late.v1", key=_COORDINATES, owner="every topology", retention_ms=90 * DAY_MS),
     Topic(name="dq.quarantine.v1", schema="dq.quarantine.v1", key=_COORDINATES, owner="every topology", retention_ms=90 * DAY_MS),
     Topic(name="audit.restate-request.v1", schema="audit.restate-request.v1", key=_LINE, owner="every topology", retention_ms=365 * DAY_MS),
-    Topic(name="ctl.configuration.v1", schema="ctl.configuration.v1", key="fingerprint", owner="every topology", partitions=1, retention_ms=FOR_EVER, cleanup="keep"),
+    Topic(name="ctl.configuration.v1", schema="ctl.configuration.v1", key="fingerprint", owner="every topology", partitions=1,
+          retention_ms=FOR_EVER, cleanup="keep"),
 )  # fmt: skip
 
 DEAD_LETTERS, LATE, QUARANTINE, RESTATE_REQUESTS, CONFIGURATIONS = (
@@ -135,7 +137,8 @@ class Catalogue:
             require(name in known, "the configuration names a topic that is not in the catalogue", topic=name, known=sorted(known))
             wrong = sorted(set(change) - {"partitions", "retention_ms", "append"})
             require(not wrong, "only partitions, retention_ms and append of a topic can be changed", topic=name, given=wrong)
-            require(change.get("append", "log") in ("log", "header"), "append must be log or header", topic=name, append=change.get("append"))
+            append = change.get("append", "log")
+            require(append in ("log", "header"), "append must be log or header", topic=name, append=append)
         self.prefix = prefix
         self.topics: Mapping[str, Topic] = MappingProxyType({
             name: replace(topic, **{**dict(changes.get(name, {})), "name": prefix + name}) for name, topic in known.items()

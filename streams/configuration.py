@@ -78,7 +78,8 @@ def _time(raw: Mapping[str, Any]) -> TimeConfiguration:
         inputs[name] = InputLimits(
             lateness_us={c: microseconds(v) for c, v in limits["lateness"].items()},
             silence_us={c: microseconds(v) for c, v in limits["silence"].items()},
-            future_us=microseconds(limits["future"]), horizon_us=microseconds(limits["horizon"]), conflict_us=microseconds(limits["conflict"]),
+            future_us=microseconds(limits["future"]), horizon_us=microseconds(limits["horizon"]),
+            conflict_us=microseconds(limits["conflict"]),
         )  # fmt: skip
     time = TimeConfiguration(classes=table, inputs=inputs)
     time.check({})

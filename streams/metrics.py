@@ -28,7 +28,7 @@ METRICS: Final = (
     Metric("andon_messages_total", "counter", "Messages read since the task's first record.", (*_INPUT, "fate")),
     Metric("andon_samples_total", "counter", "Samples since the task's first record, by fate.", (*_INPUT, "fate")),
     Metric("andon_lag_records", "gauge", "Offsets between the position and the last stable offset.", _INPUT),
-    Metric("andon_frontier_delay_seconds", "gauge", "How far the input's completeness lies behind the newest append time of all inputs.", _INPUT),
+    Metric("andon_frontier_delay_seconds", "gauge", "How far the input's completeness lies behind all inputs' newest append time.", _INPUT),
     Metric("andon_holds_time", "gauge", "1 on the input that keeps the furthest lane back.", _INPUT),
     Metric("andon_pending_samples", "gauge", "Accepted samples that are not complete yet.", _TASK),
     Metric("andon_lanes", "gauge", "Lanes the task knows.", _TASK),

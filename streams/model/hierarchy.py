@@ -78,9 +78,8 @@ class Hierarchy:
         spans: list[tuple[int, int, tuple[str, ...]]] = []
         for since, until in zip(edges, edges[1:], strict=False):
             chain = self.chain(line, asset, since)
-            if spans and spans[-1][2] == chain:
-                since = spans.pop()[0]
-            spans.append((since, until, chain))
+            start = spans.pop()[0] if spans and spans[-1][2] == chain else since
+            spans.append((start, until, chain))
         return tuple(spans)
 
     def known(self, line: str) -> tuple[str, ...]:

@@ -6,4 +6,6 @@ from streams.operators.order_join import OrderJoin
 from streams.operators.state_intervals import StateIntervals
 from streams.operators.window_statistics import WindowStatistics
 
+__all__ = ["ALL", "CounterIncrements", "InContext", "OrderJoin", "StateIntervals", "WindowStatistics"]
+
 ALL = (WindowStatistics, StateIntervals, CounterIncrements, InContext, OrderJoin)

@@ -96,7 +96,8 @@ def _requests(task: Task, hierarchy: Hierarchy) -> list[Record]:
             continue
         for since, until in differing(old, new, int(front[lane])):
             asked = Restatement(
-                line=line, lane=asset, descendants=False, since_us=max(since, -POS), until_us=until, reason="REFERENCE", time_us=int(front[lane]), at=None,
+                line=line, lane=asset, descendants=False, since_us=max(since, -POS), until_us=until, reason="REFERENCE",
+                time_us=int(front[lane]), at=None,
             )  # fmt: skip
             found.append(restate_request(task.writer, task.topology.name, task.adopted.configuration.fingerprint, asked))
     return found

@@ -111,4 +111,5 @@ class LaneBook:
     def floors(self) -> I64:
         """Frontier of a lane of each class that no input has seen, under the configuration in force."""
         floor = np.maximum(self.clocks.claim[:, None], self.clocks.append[:, None] - self.clocks.silence)
-        return floor.min(axis=0)
+        lowest: I64 = floor.min(axis=0)
+        return lowest

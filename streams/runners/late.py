@@ -25,8 +25,8 @@ def late_samples(task: Task, origin: Origin, read: Read, verdict: I8) -> list[Re
         own = (message == m) & (lanes == lane)
         first = int(rows[own][0] - read.messages.row[m])
         asked = Restatement(
-            line=task.names.lines.decode(task.names.lanes.scope(lane))[0], lane=task.names.lanes.decode(lane)[0].decode(), descendants=False,
-            since_us=int(times[own].min()), until_us=int(times[own].max()) + 1, reason="LATE_SAMPLE",
+            line=task.names.lines.decode(task.names.lanes.scope(lane))[0], lane=task.names.lanes.decode(lane)[0].decode(),
+            descendants=False, since_us=int(times[own].min()), until_us=int(times[own].max()) + 1, reason="LATE_SAMPLE",
             time_us=max(0, int(read.log.append[m])), at=(origin, int(read.log.offset[m]), first),
         )  # fmt: skip
         found.append(restate_request(task.writer, task.topology.name, task.adopted.configuration.fingerprint, asked))

@@ -33,5 +33,4 @@ class Ledger:
 
     def row(self, rank: int) -> dict[str, int]:
         """Fates of one input; `pending` is what was accepted, or late and an order, and is not applied yet."""
-        found = dict(zip(COLUMNS, self.counts[rank].tolist(), strict=True))
-        return found
+        return dict(zip(COLUMNS, self.counts[rank].tolist(), strict=True))

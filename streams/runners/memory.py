@@ -13,6 +13,7 @@ import numpy as np
 
 from streams.codec.log import Log
 from streams.errors import TaskError
+from streams.kernel import POS
 from streams.runners.epoch import Adopted
 from streams.runners.task import Environment, Task, Transaction
 from streams.topology import Topology
@@ -43,7 +44,8 @@ def run(
     while True:
         while ahead and list(ahead[0].epoch.vector) == task.vector:
             task.adopt(ahead.pop(0))
-        bounds = [len(logs[t].offset) if not ahead else int(np.searchsorted(logs[t].offset, ahead[0].epoch.vector[r])) for r, t in enumerate(topics)]
+        ends = ahead[0].epoch.vector if ahead else [POS] * len(topics)
+        bounds = [int(np.searchsorted(logs[t].offset, end)) for t, end in zip(topics, ends, strict=True)]
         left = [bound - at for bound, at in zip(bounds, place, strict=True)]
         if not any(left):
             if ahead:  # offsets may end in a gap of control markers: the vector is what the epoch says

@@ -81,19 +81,22 @@ def dead_letters(writer: RecordWriter, origin: Origin, read: Read) -> Iterable[R
         yield writer.record(DEAD_LETTERS, where["key"], letter, f"{origin.topic}|{origin.partition}|{where['offset']}", where["append_us"])
 
 
-def reference_letter(writer: RecordWriter, topic: str, offset: int, append_us: int, key: bytes | None, value: bytes | None, detail: str) -> Record:
+def reference_letter(
+    writer: RecordWriter, topic: str, offset: int, append_us: int, key: bytes | None, value: bytes | None, detail: str
+) -> Record:
     """The dead letter of a row of a reference topic, which no gate sees; read by every task, told by the one of partition 0."""
     letter = {
-        "topic": topic, "partition": 0, "offset": offset, "append_us": max(0, append_us), "key": key, "value": (value or b"")[:MESSAGE_BYTES_MAX],
-        "value_length": len(value or b""), "value_hash": murmur3(value or b"").hex(), "reason": "bad-reference", "detail": detail,
-        "headers": {}, "application": writer.application, "schema_id": None,
+        "topic": topic, "partition": 0, "offset": offset, "append_us": max(0, append_us), "key": key,
+        "value": (value or b"")[:MESSAGE_BYTES_MAX], "value_length": len(value or b""), "value_hash": murmur3(value or b"").hex(),
+        "reason": "bad-reference", "detail": detail, "headers": {}, "application": writer.application, "schema_id": None,
     }  # fmt: skip
     return writer.record(DEAD_LETTERS, key, letter, f"{topic}|0|{offset}", max(0, append_us))
 
 
 def _about(read: Read, names: Any, rows: Sequence[int], m: int) -> dict[str, Any]:
     lanes = [names.lanes.decode(int(read.samples.lane[r]))[0].decode() for r in rows]
-    return {"indexes": [r - int(read.messages.row[m]) for r in rows], "assets": lanes, "event_times_us": [int(read.samples.time[r]) for r in rows]}
+    first, times = int(read.messages.row[m]), [int(read.samples.time[r]) for r in rows]
+    return {"indexes": [r - first for r in rows], "assets": lanes, "event_times_us": times}
 
 
 def set_aside(writer: RecordWriter, origin: Origin, read: Read, names: Any, verdict: Any, bound: I64, kind: int) -> Iterable[Record]:
@@ -107,7 +110,8 @@ def set_aside(writer: RecordWriter, origin: Origin, read: Read, names: Any, verd
         if kind in (FUTURE, CONFLICT):
             excess = [int(read.samples.time[r] - bound[r]) if kind == FUTURE else 0 for r in own]
             reason = "FUTURE" if kind == FUTURE else "CONFLICT"
-            yield writer.record(QUARANTINE, where["key"], where | {"reason": reason, "excess_us": excess}, f"{identity}|{reason}", where["append_us"])
+            quarantined = where | {"reason": reason, "excess_us": excess}
+            yield writer.record(QUARANTINE, where["key"], quarantined, f"{identity}|{reason}", where["append_us"])
         else:
             lateness = [int(bound[r] - read.samples.time[r]) for r in own]
             yield writer.record(LATE, where["key"], where | {"lateness_us": lateness}, identity, where["append_us"])
@@ -131,8 +135,10 @@ def restate_request(writer: RecordWriter, rule: str, version: str, asked: Restat
     evidence = []
     if asked.at is not None:
         origin, offset, index = asked.at
-        evidence.append({"topic": origin.topic, "partition": origin.partition, "first_offset": offset, "first_index": index, "last_offset": offset,
-                         "last_index": index, "count": 1, "checksum": checksum([(offset, index)])})  # fmt: skip
+        evidence.append({
+            "topic": origin.topic, "partition": origin.partition, "first_offset": offset, "first_index": index,
+            "last_offset": offset, "last_index": index, "count": 1, "checksum": checksum([(offset, index)]),
+        })  # fmt: skip
     where = f"{asked.at[0].topic}|{asked.at[0].partition}|{asked.at[1]}|{asked.at[2]}" if asked.at else ""
     identity = "|".join(map(str, (rule, version, asked.reason, asked.line.decode(), asked.lane, asked.since_us, asked.until_us, where)))
     record = {

@@ -89,11 +89,11 @@ class Task:
 
     def renew_encoders(self) -> None:
         version = self.adopted.configuration.fingerprint
-        by_id = {s.id: s for s in self.topology.steps}
+        cited = {step.id: [self.origins[s.rank] for s in step.sources] for step in self.topology.steps}
         self.encoders = [
             Encoder(
                 k.topic, self.environment.catalogue.of(k.topic).schema, k.binding, f"{self.topology.name}.{k.step}", version,
-                self.environment.schema_id(k.topic), [(self.origins[s.rank].topic, self.origins[s.rank].partition) for s in by_id[k.step].sources],
+                self.environment.schema_id(k.topic), [(o.topic, o.partition) for o in cited[k.step]],
             ) for k in self.topology.sinks
         ]  # fmt: skip
 

@@ -41,11 +41,12 @@ def setup_of(
             if change.kind in ("missing", "partitions") or change.setting == kafka_admin.STAMP
         ]  # fmt: skip
     if wrong:
-        raise PlatformError("topics are not as the catalogue says", wrong=[change.sentence() for change in wrong], hint="run `andon topics apply`")
+        sentences = [change.sentence() for change in wrong]
+        raise PlatformError("topics are not as the catalogue says", wrong=sentences, hint="run `andon topics apply`")
     ids = {name: registry.id_of(subject_of(topic.name), text_of(topic.schema)) for name, topic in topics.items()}
     return Setup(
         application=prefix + configuration.application, configuration=configuration, catalogue=configuration.catalogue(prefix),
-        epochs=deployment.epochs(configuration, prefix), snapshots=deployment.snapshots(configuration, prefix), build=deployment.topology_of,
-        connection=connection(settings.kafka), writer=registry.schema, schema_id=ids.__getitem__, code=version("andon"),
+        epochs=deployment.epochs(configuration, prefix), snapshots=deployment.snapshots(configuration, prefix),
+        build=deployment.topology_of, connection=connection(settings.kafka), writer=registry.schema, schema_id=ids.__getitem__, code=version("andon"),
         bounds=bounds_of(settings), instance=instance, until_end=until_end,
     )  # fmt: skip

@@ -16,7 +16,7 @@ from typing import Any, Final, Self
 import fastavro
 from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, KafkaException, Producer
 
-from streams.catalogue import Topic, text_of
+from streams.catalogue import Topic, schema_of, text_of
 from streams.configuration import Configuration
 from streams.errors import PlatformError, SettingsError, require
 from streams.model.path import line_path
@@ -74,7 +74,8 @@ def paced(configuration: Configuration, prefix: str = "") -> tuple[list[Topic], 
 def blank(topic: Topic, schema_id: int, source: str) -> bytes:
     """A framed record of kind BLANK."""
     out = io.BytesIO()
-    fastavro.schemaless_writer(out, fastavro.parse_schema(dict(text_of(topic.schema)), named_schemas={}), {"kind": "BLANK", "source": source})
+    schema = fastavro.parse_schema(dict(schema_of(topic.schema)), named_schemas={})
+    fastavro.schemaless_writer(out, schema, {"kind": "BLANK", "source": source})
     return b"\0" + schema_id.to_bytes(4, "big") + out.getvalue()
 
 

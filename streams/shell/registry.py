@@ -88,7 +88,8 @@ class Registry:
         text = schema if isinstance(schema, str) else json.dumps(schema)
         found = self.lookup(subject, text)
         if found is None:
-            raise PlatformError("a schema is not registered", subject=subject, name=json.loads(text).get("name"), hint="run `andon schemas apply`")
+            name = json.loads(text).get("name")
+            raise PlatformError("a schema is not registered", subject=subject, name=name, hint="run `andon schemas apply`")
         return found
 
     def register(self, subject: str, text: str) -> int:

@@ -43,7 +43,7 @@ class WebServer:
 
     def __init__(self, host: str, port: int, status: Status, alive: Alive) -> None:
         registry = CollectorRegistry()
-        registry.register(_Collector(status))  # type: ignore[arg-type]  # a collector needs only `collect`
+        registry.register(_Collector(status))  # it needs only `collect`
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:  # noqa: N802  the library's name

@@ -29,7 +29,7 @@ def register(app: typer.Typer) -> None:
 def run(
     topology: Annotated[str, typer.Argument(help="Which topology; it must be the configuration's.")],
     config: Annotated[Path, typer.Option("--config", help="Configuration file of the application (TOML).")],
-    until_end: Annotated[bool, typer.Option("--until-end", help="Stop when everything that is there now is folded: commit, snapshot, exit 0.")] = False,
+    until_end: Annotated[bool, typer.Option("--until-end", help="Fold what is there now, commit, snapshot, exit 0.")] = False,
     instance: Annotated[
         str | None, typer.Option("--instance", help="Name of this worker, for static membership: a restart causes no rebalance.")
     ] = None,
@@ -46,7 +46,8 @@ def run(
     from streams.shell.settings import settings
 
     own, configuration = settings(), configurations.load(config)
-    require(configuration.topology == topology, "the configuration is for another topology", given=topology, configuration=configuration.topology)
+    other = configuration.topology
+    require(other == topology, "the configuration is for another topology", given=topology, configuration=other)
     logging.basicConfig(level=logging.ERROR, stream=sys.stderr)
     report = _Report(as_json)
     code = 1
