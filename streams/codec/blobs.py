@@ -79,10 +79,11 @@ class Blobs:
         return self.arena[at : at + (extra & _MASK)].tobytes()
 
 
-def _without_logical_types(schema: Any) -> Any:
+def without_logical_types(schema: Any) -> Any:
+    """A schema with instants as plain integers."""
     if isinstance(schema, dict):
-        return {k: _without_logical_types(v) for k, v in schema.items() if k != "logicalType"}
-    return [_without_logical_types(v) for v in schema] if isinstance(schema, list) else schema
+        return {k: without_logical_types(v) for k, v in schema.items() if k != "logicalType"}
+    return [without_logical_types(v) for v in schema] if isinstance(schema, list) else schema
 
 
 class RecordReader:
@@ -95,7 +96,7 @@ class RecordReader:
         """The record of a message that the decoding kernel has accepted."""
         schema_id = int.from_bytes(message[1:5], "big")
         if schema_id not in self._schemas:
-            self._schemas[schema_id] = fastavro.parse_schema(_without_logical_types(self._writer(schema_id)), _force=True)
+            self._schemas[schema_id] = fastavro.parse_schema(without_logical_types(self._writer(schema_id)), _force=True)
         found = fastavro.schemaless_reader(io.BytesIO(message[5:]), self._schemas[schema_id], None)
         assert isinstance(found, dict), "a message that was accepted is no record"
         return found

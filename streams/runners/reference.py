@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import fastavro
 
 from streams.catalogue import CONFIGURATIONS, HIERARCHY, schema_of
+from streams.codec.blobs import without_logical_types
 from streams.configuration import Configuration, of_content
 from streams.errors import TaskError
 from streams.model.hierarchy import AssetRow, Hierarchy
@@ -33,13 +34,6 @@ class Row(NamedTuple):
     value: bytes | None
 
 
-def plain(schema: Any) -> Any:
-    """A schema with instants as plain integers."""
-    if isinstance(schema, dict):
-        return {k: plain(v) for k, v in schema.items() if k != "logicalType"}
-    return [plain(v) for v in schema] if isinstance(schema, list) else schema
-
-
 def decoded(value: bytes | None, writer: Writer, contract: str) -> dict[str, Any] | str:
     """A framed record read as a contract, instants as integers; or the reason why it cannot be."""
     if value is None:
@@ -50,7 +44,7 @@ def decoded(value: bytes | None, writer: Writer, contract: str) -> dict[str, Any
     if schema is None:
         return "unknown-schema"
     try:
-        found = fastavro.schemaless_reader(io.BytesIO(value[_FRAME:]), plain(schema), plain(schema_of(contract)))
+        found = fastavro.schemaless_reader(io.BytesIO(value[_FRAME:]), without_logical_types(schema), without_logical_types(schema_of(contract)))
     except Exception as error:  # noqa: BLE001  fastavro has no exception of its own: whatever it raises is about these bytes
         return f"{type(error).__name__}: {error}"
     assert isinstance(found, dict)

@@ -12,9 +12,10 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from streams.catalogue import CONFIGURATIONS, DEAD_LETTERS, HIERARCHY, LATE, QUARANTINE, RESTATE_REQUESTS, Catalogue
+from streams.codec.blobs import RecordReader
 from streams.codec.outputs import ID_HEADER
 from streams.errors import DataError
 from streams.runners import memory
@@ -74,19 +75,17 @@ def verify(export: Export, progress: Callable[[str], None] = lambda _: None) -> 
         raise DataError("the export lacks topics that a recomputation needs", lacking=lacking, hint="andon export --application --outputs")
     reference = _reference(export, about["application"])
     partitions = len(export.topics[f"{about['application']}.epoch.v1"].partitions)
+    aside: dict[str, Counter[Out]] = {name: Counter() for name in ASIDE}
     for partition in range(partitions):
         progress(f"partition {partition} of {partitions}")
         epochs = _epochs(export, reference, partition)
         if epochs:
-            topology = topology_of(epochs[-1].configuration)
-            _compare(export, topology, partition, _recomputed(export, epochs, partition), verdict)
-    written = {name: Counter(_written(export, name)) for name in ASIDE}
-    again: dict[str, Counter[Out]] = {name: Counter() for name in ASIDE}
-    for partition in range(partitions):
-        for topic, out in _aside(export, _epochs(export, reference, partition), partition):
-            again[topic][out] += 1
+            again = _recomputed(export, epochs, partition)
+            for name in ASIDE:
+                aside[name].update(again.pop(name, []))
+            _compare(export, topology_of(epochs[-1].configuration), partition, again, verdict)
     for name in ASIDE:
-        _compare_sets(name, written[name], again[name], verdict)
+        _compare_sets(name, Counter(_written(export, name)), aside[name], verdict)
     return verdict
 
 
@@ -119,24 +118,16 @@ def _environment(export: Export, partition: int) -> Environment:
     return Environment(about["prefix"] + about["application"], partition, Catalogue({}, about["prefix"]), export.schemas.get, schema_id)
 
 
-def _transactions(export: Export, epochs: list[Adopted], partition: int) -> Iterator[Any]:
-    inputs = topology_of(epochs[0].configuration).inputs
-    logs = {name: export.log(name, partition) for name in inputs}
+def _recomputed(export: Export, epochs: list[Adopted], partition: int) -> dict[str, list[Out]]:
+    """Everything that the task puts out, by topic, in order."""
+    logs = {name: export.log(name, partition) for name in topology_of(epochs[0].configuration).inputs}
+    found: dict[str, list[Out]] = defaultdict(list)
     for _, transaction in memory.run(topology_of, epochs, _environment(export, partition), logs, memory.in_turn(SLICE)):
-        yield transaction
-
-
-def _recomputed(export: Export, epochs: list[Adopted], partition: int) -> Iterator[tuple[str, Out]]:
-    for transaction in _transactions(export, epochs, partition):
         for encoded in transaction.results:
-            for key, value, headers in encoded.records():
-                yield encoded.topic, (key, value, tuple(headers))
-
-
-def _aside(export: Export, epochs: list[Adopted], partition: int) -> Iterator[tuple[str, Out]]:
-    for transaction in _transactions(export, epochs, partition) if epochs else ():
+            found[encoded.topic] += [(key, value, tuple(headers)) for key, value, headers in encoded.records()]
         for record in transaction.records:
-            yield record.topic, (record.key, record.value, tuple(record.headers))
+            found[record.topic].append((record.key, record.value, tuple(record.headers)))
+    return found
 
 
 def _written(export: Export, name: str, only: int | None = None) -> Iterator[Out]:
@@ -146,23 +137,19 @@ def _written(export: Export, name: str, only: int | None = None) -> Iterator[Out
                 yield record.key, record.value, tuple(record.headers)
 
 
-def _lanes(outs: Iterator[Out], export: Export, contract: str) -> Mapping[str, list[Out]]:
+def _lanes(outs: Iterator[Out], reader: RecordReader) -> Mapping[str, list[Out]]:
     found: dict[str, list[Out]] = defaultdict(list)
     for out in outs:
-        raw = decoded(out[1], export.schemas.get, contract)
-        asset = raw["asset"] if isinstance(raw, dict) else "?"
-        found[f"{(out[0] or b'').decode()}/{asset}"].append(out)
+        found[f"{(out[0] or b'').decode()}/{reader.read(out[1] or b'')['asset']}"].append(out)
     return found
 
 
-def _compare(export: Export, topology: Topology, partition: int, recomputed: Iterator[tuple[str, Out]], verdict: Verdict) -> None:
-    again: dict[str, list[Out]] = defaultdict(list)
-    for topic, out in recomputed:
-        again[topic].append(out)
+def _compare(export: Export, topology: Topology, partition: int, again: Mapping[str, list[Out]], verdict: Verdict) -> None:
+    reader = RecordReader(export.schemas.get)
     for topic in topology.outputs:
         if topic not in export.topics:
             raise DataError("the export lacks an output", topic=topic, hint="andon export --application --outputs")
-        one, other = _lanes(_written(export, topic, partition), export, topic), _lanes(iter(again[topic]), export, topic)
+        one, other = _lanes(_written(export, topic, partition), reader), _lanes(iter(again.get(topic, [])), reader)
         for lane in sorted(set(one) | set(other)):
             _compare_lane(topic, partition, lane, one.get(lane, []), other.get(lane, []), verdict)
 
