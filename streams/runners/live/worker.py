@@ -49,6 +49,7 @@ class Worker:
         self.parts: dict[int, Part] = {}
         self.ready, self.beat, self.recovering = False, time.monotonic(), 0
         self._parked: dict[int, Owner] = {}
+        self._assigning = asyncio.Lock()
         self._pool = ThreadPoolExecutor(setup.partitions + 4, thread_name_prefix="andon")
         self._targets: dict[int, list[int]] = {}
         self._ended: asyncio.Future[int]
@@ -140,17 +141,22 @@ class Worker:
 
     async def _revoked(self, _app: Any, _partitions: Any, **_: Any) -> None:
         """Running transactions end first; what is only fetched is dropped; owners wait for the next assignment."""
-        parts, self.parts = list(self.parts.values()), {}
-        for part in parts:
+        parts = await self._park()
+        if parts:
+            self.tell("revoked", {"partitions": parts})
+
+    async def _park(self) -> list[int]:
+        parts, self.parts = self.parts, {}
+        for part in parts.values():
             async with part.lock:
                 self._parked[part.owner.partition] = part.owner
-        if parts:
-            self.tell("revoked", {"partitions": sorted(self._parked)})
+        return sorted(parts)
 
     async def _assigned(self, _app: Any, **_: Any) -> None:
         """Awaited by Faust before it fetches. No exception may leave: Faust would wait for another rebalance, silently."""
         try:
-            await self._take_over()
+            async with self._assigning:  # a rebalance may begin while we recover: one at a time, or we would fence ourselves
+                await self._take_over()
         except Exception as error:  # noqa: BLE001
             self._die(error)
             await asyncio.sleep(3600)  # never let Faust go on; the process ends meanwhile
@@ -159,6 +165,7 @@ class Worker:
         if self._stopping:
             return
         began, generation = time.monotonic(), private.generation(self.app)
+        await self._park()  # Faust may say twice that a rebalance is complete
         mine = {(tp.topic, tp.partition) for tp in self.app.consumer.assignment()}
         names = [t.name for t in self.setup.inputs]
         numbers = sorted({partition for topic, partition in mine if topic in names})
@@ -167,9 +174,10 @@ class Worker:
             raise TaskError("the group gave this worker only some inputs of a task", lacking=lacking)
         parked, self._parked = self._parked, {}
         self.recovering = len(numbers)
-        owners = await asyncio.gather(*(self._in_thread(self._acquire, n, parked.pop(n, None)) for n in numbers))
+        owners = [o for o in await asyncio.gather(*(self._in_thread(self._acquire, n, parked.pop(n, None), generation) for n in numbers)) if o]
         self.recovering = 0
         if generation != private.generation(self.app):
+            self._parked |= {owner.partition: owner for owner in owners}
             return  # the group has moved on meanwhile; Faust calls again
         self.parts = {owner.partition: Part(owner) for owner in owners}
         for part in self.parts.values():
@@ -182,11 +190,14 @@ class Worker:
         if not numbers and self.setup.until_end:
             self._ended.set_result(0)
 
-    def _acquire(self, number: int, parked: Owner | None) -> Owner:
-        """In a thread: the parked owner if nobody has committed meanwhile, else a new one, which fences every other."""
+    def _acquire(self, number: int, parked: Owner | None, generation: int) -> Owner | None:
+        """In a thread: the parked owner if nobody has committed meanwhile, else a new one, which fences every other. None: the group
+        has moved on, and the partition may be another worker's by now."""
         if parked is not None and parked.still_current():
             parked.resume()
             return parked
+        if generation != private.generation(self.app):
+            return None
 
         def report(done: int, total: int) -> None:
             self.tell("recovering", {"partition": number, "folded": done, "of": total})
