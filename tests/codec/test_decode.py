@@ -15,19 +15,22 @@ import pytest
 from hypothesis import given
 
 from streams.codec.decode import REASONS, Decoded, decode
-from streams.codec.plan import Column, Plan, compile_plan
+from streams.codec.plan import Column, Kind, Plan, compile_plan
 from streams.errors import SchemaError
 from streams.kernel import NEG
 from tests.seeds import randoms
 
 SCHEMAS = {p.name.removesuffix(".avsc"): json.loads(p.read_text()) for p in (Path(__file__).parents[2] / "schemas").glob("*.avsc")}
 RAW = sorted(name for name in SCHEMAS if name.startswith(("ot.", "mes.", "ref.")))
+ARRAYS: dict[str, Kind] = {"string": "spans", "double": "floats"}
+SCALARS: dict[str, Kind] = {"string": "span", "bytes": "span", "double": "float"}
 LONGS = [0, 1, -1, 63, 64, -65, 2**31 - 1, -(2**31), 2**62, -(2**63), 2**63 - 1]
 
 
 def wanted(schema: dict[str, Any]) -> list[Column]:
     """Every field as a column."""
-    found, named = [], {}
+    found: list[Column] = []
+    named: dict[str, Any] = {}
     for field in schema["fields"]:
         kind = field["type"]
         if isinstance(kind, list):
@@ -38,10 +41,10 @@ def wanted(schema: dict[str, Any]) -> list[Column]:
             found.append(Column(field["name"], "int", symbols=tuple(kind["symbols"])))
         elif isinstance(kind, dict) and kind["type"] == "array":
             item = kind["items"] if isinstance(kind["items"], str) else kind["items"]["type"]
-            found.append(Column(field["name"], {"string": "spans", "double": "floats"}.get(item, "ints")))
+            found.append(Column(field["name"], ARRAYS.get(item, "ints")))
         else:
             base = kind if isinstance(kind, str) else kind["type"]
-            found.append(Column(field["name"], {"string": "span", "bytes": "span", "double": "float"}.get(base, "int")))
+            found.append(Column(field["name"], SCALARS.get(base, "int")))
     return found
 
 
@@ -194,7 +197,8 @@ def test_schema_resolution() -> None:
     ("kind", "reason"),
     [
         (["int", "string"], "unions of null"), ({"type": "map", "values": "int"}, "not accepted"), ("L", "recursive"),
-        ({"type": "array", "items": ["null", "int"]}, "arrays of numbers"), (["null", {"type": "array", "items": "long"}], "nullable array"),
+        ({"type": "array", "items": ["null", "int"]}, "arrays of numbers"),
+        (["null", {"type": "array", "items": "long"}], "nullable array"),
     ],
 )  # fmt: skip
 def test_schema_that_is_refused(kind: Any, reason: str) -> None:

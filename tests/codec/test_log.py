@@ -50,8 +50,9 @@ def test_comes_out_as_it_went_in(random: Random, codec: int) -> None:
     start = random.randint(0, base)
     headers = random.random() < 0.5
     log = parse(data + data[:40], batches(data + data[:40]), start, headers)  # the last batch of a fetch may be cut
-    assert [(int(log.offset[n]), log.key(n), log.value(n), log.headers(n)) for n in range(len(log.offset))] == [w for w in wanted if w[0] >= start]
-    for n, (_, _, _, own) in enumerate(w for w in wanted if w[0] >= start):
+    left = [w for w in wanted if w[0] >= start]
+    assert [(int(log.offset[n]), log.key(n), log.value(n), log.headers(n)) for n in range(len(log.offset))] == left
+    for n, (_, _, _, own) in enumerate(left):
         given_ = dict(own).get("andon-append-us")
         assert log.append[n] == ((NEG if given_ is None else int(given_)) if headers else 5_000_000)
 

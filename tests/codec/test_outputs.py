@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import asdict
 from random import Random
 from typing import Any
 
@@ -24,8 +25,12 @@ from tests.seeds import randoms
 TOPICS = [("ot.sample.v1", 3), ("ot.telemetry.v1", 3)]
 ORDERS = [(OrderRef("A-1", "10", "Größe", "cell-1"), OrderRef("B", "", "", "")), ()]
 CONTEXTS = [((), ()), *((refs, tuple(Coordinate(0, 5 + n, 0) for n in range(len(refs)))) for refs in ORDERS * 3)]
-WHERE = {"numeric": ("ctx.window.v1", "windows", "windows"), "discrete": ("ctx.window.v1", "windows", "discrete-windows"),
-         "intervals": ("ctx.state-interval.v1", "intervals", "intervals"), "counters": ("ctx.count.v1", "increments", "increments")}  # fmt: skip
+WHERE = {
+    "numeric": ("ctx.window.v1", "windows", "windows"),
+    "discrete": ("ctx.window.v1", "windows", "discrete-windows"),
+    "intervals": ("ctx.state-interval.v1", "intervals", "intervals"),
+    "counters": ("ctx.count.v1", "increments", "increments"),
+}
 
 
 def read(schema: str, value: bytes) -> dict[str, Any]:
@@ -49,11 +54,18 @@ def expected_evidence(row: np.ndarray, context: int) -> list[dict[str, Any]]:
     for k, (topic, partition) in enumerate(TOPICS):
         a, b, c, d, count, total = row[6 * k : 6 * k + 6].tolist()
         if count:
-            found.append(dict(topic=topic, partition=partition, first_offset=a, first_index=b, last_offset=c, last_index=d, count=count, checksum=total))
+            found.append(cited(topic, partition, (a, b), (c, d), count, total))
     if refs := CONTEXTS[context][1]:
         own = [(c.offset, c.index) for c in refs]
-        found.append(dict(topic=TOPICS[0][0], partition=3, first_offset=own[0][0], first_index=0, last_offset=own[-1][0], last_index=0, count=len(own), checksum=checksum(own)))
+        found.append(cited(*TOPICS[0], own[0], own[-1], len(own), checksum(own)))
     return found
+
+
+def cited(topic: str, partition: int, first: tuple[int, int], last: tuple[int, int], count: int, total: int) -> dict[str, Any]:
+    return {
+        "topic": topic, "partition": partition, "first_offset": first[0], "first_index": first[1], "last_offset": last[0],
+        "last_index": last[1], "count": count, "checksum": total,
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("case", WHERE)
@@ -72,7 +84,7 @@ def test_fastavro_reads_what_the_columns_say(case: str, random: Random) -> None:
         record, context = read(schema, value), int(columns["context"][n])
         assert key == b"acme/hamburg/pressing/line-1"
         assert dict(headers) == {"andon-id": record["id"].encode(), "andon-time-us": str(out["time"]).encode()}
-        assert [tuple(o.values()) for o in record["orders"]] == [(r.order, r.operation, r.product, r.work_center) for r in CONTEXTS[context][0]]
+        assert record["orders"] == [asdict(ref) for ref in CONTEXTS[context][0]]
         assert record["evidence"] == expected_evidence(columns["evidence"][n], context)
         assert (record["kind"], record["rule"], record["version"], record["revision"]) == ("DATA", "test.step", "f00d", 0)
         check_values(case, record, out)
@@ -89,11 +101,13 @@ def identity(case: str, plant: Plant, columns: Columns, n: int) -> bytes:
 def check_values(case: str, record: dict[str, Any], out: dict[str, Any]) -> None:
     assert (record["asset"], record["tag"]) == (record["asset"], out["signal"])
     if case == "intervals":
-        assert [record[k] for k in ("value", "start_us", "end_us", "entered_us", "reason")] == [out[k] for k in ("value", "start", "end", "entered", "reason")]
+        for field in ("value", "start_us", "end_us", "entered_us", "reason"):
+            assert record[field] == out[field.removesuffix("_us")], field
         assert record["duration_us"] == out["end"] - out["start"]
         return
     if case == "counters":
-        assert [record[k] for k in ("event_time_us", "increment", "total", "cause")] == [out[k] for k in ("time", "increment", "total", "cause")]
+        told = [record[field] for field in ("event_time_us", "increment", "total", "cause")]
+        assert told == [out[name] for name in ("time", "increment", "total", "cause")]
         return
     assert [record[k] for k in ("start_us", "end_us", "since_us", "until_us", "count", "count_bad", "known_us")] == [
         out[k] for k in ("start", "end", "since", "until", "count", "count_bad", "known")
@@ -112,7 +126,8 @@ def test_long_names_and_many_rows_make_the_buffer_grow() -> None:
     columns = {name: np.repeat(column, 5000, axis=0) for name, column in outputs["intervals"].items()}
     long = plant.names.texts.encode(0, b"x" * 3000)
     columns["reason"] = np.full(len(columns["time"]), long)
-    encoded = Encoder("out", "ctx.state-interval.v1", "intervals", "r", "v", 42, TOPICS).encode(columns, plant.names, ContextTable(TOPICS).table(CONTEXTS))
+    encoder = Encoder("out", "ctx.state-interval.v1", "intervals", "r", "v", 42, TOPICS)
+    encoded = encoder.encode(columns, plant.names, ContextTable(TOPICS).table(CONTEXTS))
     values = [value for _, value, _ in encoded.records()]
     assert all(read("ctx.state-interval.v1", values[n])["reason"] == "x" * 3000 for n in (0, len(values) // 2, -1))
 

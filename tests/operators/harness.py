@@ -27,7 +27,8 @@ class Plant:
         self.line = self.names.lines.encode(0, b"acme/hamburg/pressing/line-1")
         for lane in random.sample(sorted(histories), len(histories)):
             self.names.lanes.encode(self.line, lane.encode())
-            for signal in random.sample(sorted({row.signal for row in histories[lane][0]}), len({row.signal for row in histories[lane][0]})):
+            signals = sorted({row.signal for row in histories[lane][0]})
+            for signal in random.sample(signals, len(signals)):
                 self.names.signal(self.line, lane, signal)
         for text in random.sample(["", "RUN", "STOP", "HOLD", "d1", "d2"], 6):
             self.names.texts.encode(0, text.encode())
@@ -53,7 +54,8 @@ class Plant:
     def rows(self, lane: str, rows: Sequence[Row]) -> Rows:
         out = empty_rows(len(rows))
         for n, row in enumerate(rows):
-            out.time[n], out.input[n], out.quality[n], out.offset[n], out.index[n] = row.time, row.input, row.quality, row.offset, row.index
+            out.time[n], out.input[n], out.quality[n] = row.time, row.input, row.quality
+            out.offset[n], out.index[n] = row.offset, row.index
             out.signal[n] = self.names.signal(self.line, lane, row.signal)
             value = self._value(row)
             if row.value is None and not isinstance(row.extra, tuple) and row.index >= 0 and self.numeric:
@@ -69,8 +71,8 @@ class Plant:
         parts, context, context_since, changes = [], [], [], []
         start, change_start = [0], [0]
         for lane in lanes:
-            rows, all_changes = histories[lane]
-            inside = [row for row in rows if since[lane] <= row.time < until[lane]]
+            history, all_changes = histories[lane]
+            inside = [row for row in history if since[lane] <= row.time < until[lane]]
             parts.append(self.rows(lane, inside))
             found = [context_at(all_changes, row.time) for row in inside]
             context += [c for _, c in found]
@@ -78,7 +80,7 @@ class Plant:
             changes += [c for c in all_changes if since[lane] <= c[0] < until[lane]]
             start.append(start[-1] + len(inside))
             change_start.append(len(changes))
-        rows = Rows(*(np.concatenate(columns) for columns in zip(*parts, strict=True))) if parts else empty_rows(0)
+        rows = Rows._make(np.concatenate(columns) for columns in zip(*parts, strict=True)) if parts else empty_rows(0)
         return Slice(
             self.names, np.array([self.lane(x) for x in lanes], np.int32), np.array([since[x] for x in lanes], np.int64),
             np.array([until[x] for x in lanes], np.int64), np.array(start), rows, np.array(context, np.int32),
@@ -133,8 +135,9 @@ def canonical(op: Any, plant: Plant, state: Any) -> list[str]:
         if discrete:
             ints[8], ints[9] = (texts[i] if i >= 0 else i for i in ints[8:10])
         ints[10] = None
-        times = sorted((texts[v], d) for c, v, d in zip(columns["times_cell"], columns["times_value"], columns["times_duration"], strict=True) if c == cell)
-        found.append(f"cell {signals[cell // slots]} {cell % slots} {ints} {columns['floats'][k].tobytes()!r} {columns['evidence'][k].tolist()} {times}")
+        spent = zip(columns["times_cell"], columns["times_value"], columns["times_duration"], strict=True)
+        times, floats = sorted((texts[v], d) for c, v, d in spent if c == cell), columns["floats"][k].tobytes()
+        found.append(f"cell {signals[cell // slots]} {cell % slots} {ints} {floats!r} {columns['evidence'][k].tolist()} {times}")
     for k, signal in enumerate(columns.get("signal", [])):
         if "held_time" in columns:
             code = texts[columns["held_code"][k]] if discrete and columns["held_time"][k] != NEG else None
@@ -142,7 +145,8 @@ def canonical(op: Any, plant: Plant, state: Any) -> list[str]:
             found.append(f"held {signals[signal]} {columns['held_time'][k]} {number!r} {code!r}")
         if "open" in columns:
             value, start, entered, context, reason, *where = columns["open"][k].tolist()
-            found.append(f"open {signals[signal]} {texts[value] if value >= 0 else None} {start} {entered} {context} {texts[reason]} {where}")
+            text = texts[value] if value >= 0 else None
+            found.append(f"open {signals[signal]} {text!r} {start} {entered} {context} {texts[reason]!r} {where}")
         if "last" in columns:
             last = columns["last"][k].tolist()
             found.append(f"last {signals[signal]} {last[0]} {texts[last[1]]} {last[4:]}")
@@ -154,7 +158,7 @@ def evidence_of(row: np.ndarray) -> list[tuple[int, ...]]:
 
 
 def expected_evidence(cited: list[tuple[int, int, int]]) -> list[tuple[int, ...]]:
-    found = []
+    found: list[tuple[int, ...]] = []
     for k in sorted({c[0] for c in cited}):
         own = sorted((offset, index) for i, offset, index in cited if i == k)
         found.append((k, *own[0], *own[-1], len(own), checksum(own)))

@@ -11,8 +11,8 @@ from hypothesis import given
 from streams.errors import InvalidValue
 from streams.kernel import NEG
 from streams.model.hierarchy import AssetRow, Hierarchy
-from streams.model.order import EVENTS, Coordinate, OrderEvent
-from streams.operators.order_join import JoinSlice, OrderJoin, OrderRow
+from streams.model.order import EVENTS, Coordinate, OrderEvent, OrderRef
+from streams.operators.order_join import JoinSlice, OrderJoin, OrderRow, Request
 from streams.operators.slice import Names, Slice, plain_slice
 from streams.time.pending import empty_rows
 from tests.seeds import randoms
@@ -21,6 +21,8 @@ from tests.twin import orders as twin
 LINE, END, HISTORY = "acme/hamburg/pressing/line-1", 40, 1000
 ASSETS, CENTERS = ("m1", "m2", "m3"), ("m1", "c1", "c2", "")
 op = OrderJoin(history_us=HISTORY)
+
+Refs = tuple[OrderRef, ...]
 
 
 def random_plant(random: Random) -> Hierarchy:
@@ -42,7 +44,8 @@ def random_event(random: Random, time: int, n: int, past: list[OrderEvent]) -> O
 
 
 def random_orders(random: Random, names: Names, line: int) -> list[OrderRow]:
-    rows, past = [], []
+    rows: list[OrderRow] = []
+    past: list[OrderEvent] = []
     for n in range(random.randint(0, 12)):
         now = random.randint(0, END)
         late = random.choice([0, 0, 0, 3, 9])
@@ -58,8 +61,8 @@ def observations(names: Names, line: int, times: dict[str, list[int]], since: di
     rows = empty_rows(sum(map(len, inside)))
     rows.time[:] = [t for ts in inside for t in ts]
     codes = np.array([names.lanes.encode(line, a.encode()) for a in lanes], np.int32)
-    start = np.cumsum([0, *map(len, inside)])
-    return plain_slice(names, codes, np.array([since[a] for a in lanes], np.int64), np.array([until[a] for a in lanes], np.int64), start, rows)
+    start, (low, high) = np.cumsum([0, *map(len, inside)]), (np.array([of[a] for a in lanes], np.int64) for of in (since, until))
+    return plain_slice(names, codes, low, high, start, rows)
 
 
 @given(random=randoms())
@@ -69,7 +72,9 @@ def test_equals_its_twin_under_any_cut(random: Random) -> None:
     plant, orders = random_plant(random), random_orders(random, names, line)
     times = {a: sorted(random.randint(-3, END) for _ in range(8)) for a in ASSETS}
     state, front, book = op.initial(), dict.fromkeys(ASSETS, NEG), NEG
-    told, requests, context = {a: [] for a in ASSETS}, [], dict.fromkeys(ASSETS, ())
+    told: dict[str, list[tuple[int, Refs]]] = {a: [] for a in ASSETS}
+    requests: list[Request] = []
+    context: dict[str, Refs] = dict.fromkeys(ASSETS, ())
     for step in range(random.randint(1, 8), -1, -1):
         book_until = max(book, random.randint(-5, END + 1)) if step else END + 1
         until = {a: max(front[a], min(book_until, random.randint(-5, END + 1)) if step else END + 1) for a in ASSETS}
@@ -80,7 +85,8 @@ def test_equals_its_twin_under_any_cut(random: Random) -> None:
         found = joined.observations
         for j, lane in enumerate(found.lanes):
             asset = names.lanes.decode(int(lane))[0].decode()
-            events = [(int(t), 0, int(c)) for t, c in zip(found.changes.time[found.changes.start[j] : found.changes.start[j + 1]], found.changes.context[found.changes.start[j] : found.changes.start[j + 1]], strict=True)]
+            own = slice(*found.changes.start[j : j + 2])
+            events = [(int(t), 0, int(c)) for t, c in zip(found.changes.time[own], found.changes.context[own], strict=True)]
             events += [(int(found.rows.time[r]), 1, r) for r in range(found.start[j], found.start[j + 1])]
             for time, kind, what in sorted(events):
                 if kind == 0:
@@ -132,7 +138,7 @@ def test_slicing_law(random: Random) -> None:
             part = [o for o in orders if book <= o.now_us < book_until]
             state, _ = op.advance(state, JoinSlice(part, observations(names, line, times, front, until), plant, min(until.values())))
             front, book = until, book_until
-        states.append((state.books, {k: v for k, v in state.timelines.items()}, state.low_us))
+        states.append((state.books, dict(state.timelines), state.low_us))
     assert states[0] == states[1]
 
 
@@ -144,7 +150,8 @@ def test_a_correction_beyond_the_history_restates_everything_since() -> None:
     """What can no longer be known exactly is asked for as a whole, never guessed."""
     names = Names()
     lane, short = names.lanes.encode(names.lines.encode(0, LINE.encode()), b"c1"), OrderJoin(history_us=10)
-    rows = [OrderRow(lane, 5, event("STARTED", 5)), OrderRow(lane, 50, event("ENDED", 50, n=1)), OrderRow(lane, 90, event("CREATED", 90, "B", n=2))]
+    events = [event("STARTED", 5), event("ENDED", 50, n=1), event("CREATED", 90, "B", n=2)]
+    rows = [OrderRow(lane, e.time_us, e) for e in events]
     correction = event("CORRECTED", 95, n=3, corrects="STARTED", corrects_time_us=5, corrected_time_us=7)
     nothing = observations(names, 0, {}, {}, {})
     state, _ = short.advance(short.initial(), JoinSlice(rows, nothing, Hierarchy(), NEG))
@@ -159,7 +166,8 @@ def test_an_order_that_runs_longer_than_the_history_keeps_running() -> None:
     lane, short = names.lanes.encode(line, b"m1"), OrderJoin(history_us=10)
     rows = [OrderRow(lane, 5, event("STARTED", 5, product="P")), OrderRow(lane, 90, event("CREATED", 90, "B", n=2))]
     times = {"m1": [100]}
-    state, joined = short.advance(short.initial(), JoinSlice(rows, observations(names, line, times, {"m1": NEG}, {"m1": 200}), Hierarchy(), 150))
+    seen = observations(names, line, times, {"m1": NEG}, {"m1": 200})
+    state, joined = short.advance(short.initial(), JoinSlice(rows, seen, Hierarchy(), 150))
     assert [(r.order, r.product) for r in state.contexts[joined.observations.context[0]].refs] == [("A", "P")]
 
 

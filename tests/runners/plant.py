@@ -48,7 +48,9 @@ conflict = {7}
 """
 
 
-def configuration(orders: tuple[int, ...] = (2, 4, 6, 12, 1, 14, 6), rest: tuple[int, ...] = (3, 5, 8, 12, 1, 14, 6), **changes: str) -> Configuration:
+def configuration(
+    orders: tuple[int, ...] = (2, 4, 6, 12, 1, 14, 6), rest: tuple[int, ...] = (3, 5, 8, 12, 1, 14, 6), **changes: str
+) -> Configuration:
     limits = "".join(LIMITS.format(t, *(orders if t == INPUTS[0] else rest)) for t in INPUTS)
     text = TEXT.replace("INPUTS", limits)
     for old, new in changes.items():
@@ -71,11 +73,14 @@ def random_body(topic: str, random: Random, lane: str, time: int, past: list[Sam
     if topic == "mes.order.v1":
         return random_order(random, lane, time, past)
     if topic == "ot.state.v1":
-        return Body(random.choice(["mode"] * 4 + ["run"]), random.choice(["RUN", "STOP", "HOLD", None]), quality, (("reason", random.choice(["", "R1"])),))
+        signal, value = random.choice(["mode"] * 4 + ["run"]), random.choice(["RUN", "STOP", "HOLD", None])
+        return Body(signal, value, quality, (("reason", random.choice(["", "R1"])),))
     if topic == "ot.count.v1":
-        return Body("good", random.choice([None, *range(100)]), quality, (("mode", random.choice(["TOTAL"] * 5 + ["INCREMENT"])), ("device", random.choice(["d1"] * 5 + ["d2"]))))
+        mode, device = random.choice(["TOTAL"] * 5 + ["INCREMENT"]), random.choice(["d1"] * 5 + ["d2"])
+        return Body("good", random.choice([None, *range(100)]), quality, (("mode", mode), ("device", device)))
     if topic == "ot.measurement.v1":
-        return Body("bore", random.choice([9.98, 10.02, None]), quality, (("product", "P"), ("serial", f"S{random.randint(0, 9)}"), ("result", "PASS")))
+        more = (("product", "P"), ("serial", f"S{random.randint(0, 9)}"), ("result", "PASS"))
+        return Body("bore", random.choice([9.98, 10.02, None]), quality, more)
     return Body(random.choice("xy"), random.choice([0.1, 0.2, 1e16, -1e16, -0.0]), quality)
 
 
@@ -86,31 +91,33 @@ def random_order(random: Random, lane: str, time: int, past: list[Sample]) -> Bo
         about = random.choice(own)
         fields = dict(about.value.more)
         to = random.choice([None, about.time - 3, about.time + 2])
-        return Body(more=(("event", "CORRECTED"), ("order", fields["order"]), ("operation", fields["operation"]), ("corrects", fields["event"]),
-                          ("corrects_time_us", about.time), ("corrected_time_us", to)))  # fmt: skip
+        same = (("order", fields["order"]), ("operation", fields["operation"]), ("corrects", fields["event"]))
+        return Body(more=(("event", "CORRECTED"), *same, ("corrects_time_us", about.time), ("corrected_time_us", to)))
     split = ("C",) if event == "SPLIT" else ()
-    return Body(more=(("event", event), ("order", random.choice("AB")), ("operation", random.choice(["", "10"])), ("product", random.choice(["", "P1", "P2"])), ("split_into", split)))
+    order, operation, product = random.choice("AB"), random.choice(["", "10"]), random.choice(["", "P1", "P2"])
+    return Body(more=(("event", event), ("order", order), ("operation", operation), ("product", product), ("split_into", split)))
 
 
 def random_log(topic: str, random: Random, length: int = 10, start: int = 10) -> list[Message]:
     """Data with dense numbers, stretches sent again, lost ones, blanks, heartbeats, claims, rubbish."""
     log: list[Message] = []
     append, sent, packed = start, list[Sample](), topic == "ot.telemetry.v1"
-    lanes = CENTERS if topic == INPUTS[0] else ASSETS
+    every = CENTERS if topic == INPUTS[0] else ASSETS
+    lanes = random.sample(every, random.randint(1, len(every)))  # a log of one asset has more to tell of it
+
+    def fresh(at: int) -> list[Sample]:
+        found = []
+        for _ in range(random.randint(1, 4) if packed else 1):
+            lane, time = random.choice(lanes), at - random.choice([-2, -1, 0, 0, 1, 1, 2, 3, 9])
+            found.append(Sample(lane, time, random_body(topic, random, lane, time, sent)))
+        return found
+
     for _ in range(random.randint(0, length)):
         append = max(0, append + random.randint(-1, 6))
         kind = random.choice(["data"] * 6 + ["again", "gap", "content", "blank", "claim", "heartbeat", "dead"])
-
-        def fresh(at: int = append) -> list[Sample]:
-            found = []
-            for _ in range(random.randint(1, 4) if packed else 1):
-                lane, time = random.choice(lanes), at - random.choice([-2, -1, 0, 0, 1, 1, 2, 3, 9])
-                found.append(Sample(lane, time, random_body(topic, random, lane, time, sent)))
-            return found
-
         if kind in ("data", "gap"):
             low = len(sent)
-            sent += fresh()
+            sent.extend(fresh(append))
             if kind == "data":
                 log.append(Message("data", append, "gw", 0, low, tuple(sent[low:])))
         elif kind == "again" and sent:
@@ -120,7 +127,7 @@ def random_log(topic: str, random: Random, length: int = 10, start: int = 10) ->
                 part = [replace(s, time=s.time + 1) for s in part]
             log.append(Message("data", append, "gw", 0, low, tuple(part)))
         elif kind == "content":
-            log.append(Message("data", append, "gw", 0, None, tuple(fresh())))
+            log.append(Message("data", append, "gw", 0, None, tuple(fresh(append))))
         elif kind == "heartbeat":
             log.append(Message(kind, append, "gw", through=append - random.randint(-2, 5), lanes=(random.choice(lanes),)))
         elif kind == "claim":
@@ -132,7 +139,12 @@ def random_log(topic: str, random: Random, length: int = 10, start: int = 10) ->
     return log
 
 
-_PARSED = {name: fastavro.parse_schema(json.loads(json.dumps(dict(schema_of(name))).replace('"logicalType"', '"was"')), _force=True) for name in INPUTS}
+def plain_schema(name: str) -> Any:
+    """A contract without logical types: instants stay integers."""
+    return fastavro.parse_schema(json.loads(json.dumps(dict(schema_of(name))).replace('"logicalType"', '"was"')), _force=True)
+
+
+_PARSED = {name: plain_schema(name) for name in INPUTS}
 
 
 def framed(topic: str, m: Message) -> bytes | None:

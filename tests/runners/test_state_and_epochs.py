@@ -59,8 +59,8 @@ def another(random: Random, before: Adopted, vector: list[int]) -> Adopted:
     if random.random() < 0.6:
         one = random.choice(CONFIGURATIONS)
     if random.random() < 0.6:
-        row = AssetRow(LINE, random.choice(["m1", "m2", "c1"]), random.choice(["c1", "c2", ""]), random.randint(-5, 60), before.epoch.number + 1)
-        hierarchy = hierarchy.with_rows([row])
+        asset, parent = random.choice(["m1", "m2", "c1"]), random.choice(["c1", "c2", ""])
+        hierarchy = hierarchy.with_rows([AssetRow(LINE, asset, parent, random.randint(-5, 60), before.epoch.number + 1)])
     return Adopted(Epoch(before.epoch.number + 1, tuple(vector), {}, one.fingerprint), one, hierarchy)
 
 
@@ -85,8 +85,9 @@ def canonical(task: Task) -> Any:
     lanes = [task.names.lane_path(n) for n in range(task.book.count)]
     order = np.argsort(lanes)
     marks = [task.book.clocks.append.tolist(), task.book.clocks.claim.tolist()]
-    frontiers = sorted(zip(lanes, task.frontiers(np.arange(task.book.count)).tolist(), strict=True))
-    return marks, frontiers, task.book.lanes.latest[:, : task.book.count][:, order].tolist(), len(task.release.pending), len(task.release_orders.pending)
+    frontiers = sorted(zip(lanes, task.frontiers(range(task.book.count)).tolist(), strict=True))
+    latest = task.book.lanes.latest[:, : task.book.count][:, order].tolist()
+    return marks, frontiers, latest, len(task.release.pending), len(task.release_orders.pending)
 
 
 @given(random=randoms())
@@ -97,13 +98,14 @@ def test_restate_requests_cover_everything_that_later_knowledge_changes(random: 
     last, join = adopted[-1].hierarchy, task.join_state
     assert join is not None
     asked = [decoded(r.topic, r.value) for tx in found for r in tx.records if r.topic == "audit.restate-request.v1"]
-    known = {task.names.lanes.decode(lane)[0].decode(): [e for e in book.history] for lane, book in join.books.items()}
+    known = {task.names.lanes.decode(lane)[0].decode(): list(book.history) for lane, book in join.books.items()}
     for encoded in (e for tx in found for e in tx.results if e.topic == "ctx.measurement.v1"):
         for _, value, _ in encoded.records():
             record = decoded(encoded.topic, value)
             asset, time = record["asset"], record["event_time_us"]
             above = {name for a in adopted for name in a.hierarchy.chain(LINE, asset, time)}
-            covered = any(r["since_us"] <= time < r["until_us"] and (r["lanes"][0] in above if r["descendants"] else r["lanes"][0] == asset) for r in asked)
+            about = [r for r in asked if (r["lanes"][0] in above if r["descendants"] else r["lanes"][0] == asset)]
+            covered = any(r["since_us"] <= time < r["until_us"] for r in about)
             now = [ref for name in last.chain(LINE, asset, time) for ref in orders.running(known.get(name, []), name, time)]
             told = [(o["order"], o["operation"], o["product"], o["work_center"]) for o in record["orders"]]
             assert covered or told == [(r.order, r.operation, r.product, r.work_center) for r in now]

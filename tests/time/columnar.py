@@ -20,7 +20,9 @@ class ColumnarGate:
     def __init__(self, topic: str, time: TimeConfiguration) -> None:
         self.topic, self.time = topic, time
         self.gate, self.clocks, self.lanes = g.Gate(0), configured(new_clocks(1), (topic,), time), new_lanes(1)
-        self.touched, self.codes, self.sources = g.new_touched(), {}, {}
+        self.touched = g.new_touched()
+        self.codes: dict[str, int] = {}
+        self.sources: dict[tuple[str, int], int] = {}
         self.epochs: list[tuple[int, TimeConfiguration]] = []
 
     def _lane(self, name: str) -> int:

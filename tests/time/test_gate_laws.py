@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given
 
 from streams.kernel import NEG
-from tests.seeds import randoms
+from streams.time.limits import InputLimits
+from tests.seeds import randoms as seeded
 from tests.time.columnar import ColumnarGate
 from tests.twin.cases import BASE, CONFIGURATIONS, LANES, TOPIC, configuration, limits, random_log
 from tests.twin.gate import Gate, Message
 
-randoms = randoms()
+randoms = seeded()
 MUTANTS = [
     "raw_append_time", "claim_unclamped", "heartbeat_unbounded", "boot_ignored", "watermark_inside_message",
     "future_moves_lane", "late_at_watermark", "no_floor", "epoch_lowers_watermark", "horizon_resurrects",
@@ -92,7 +93,7 @@ def test_packing_does_not_matter_to_a_gateway_in_time_order(random: Random) -> N
     """Where the samples of each lane are in time order, cutting messages anywhere changes no verdict of a sample."""
     log = []
     for m in random_log(random, 20):
-        kept = {}
+        kept: dict[str, list[int]] = {}
         for s in m.samples:
             kept.setdefault(s.lane, []).append(s.time)
         times = {lane: iter(sorted(ts)) for lane, ts in kept.items()}
@@ -105,7 +106,7 @@ def test_packing_does_not_matter_to_a_gateway_in_time_order(random: Random) -> N
             cut.append(replace(m, first=m.first + at, samples=m.samples[at:end]))
             at = end
         if at < len(m.samples) or m.kind != "data":
-            cut.append(replace(m, first=m.first + at, samples=m.samples[at:]) if at else m)
+            cut.append(m if m.first is None or not at else replace(m, first=m.first + at, samples=m.samples[at:]))
     assert sum(verdicts(log), []) == sum(verdicts(cut), [])
 
 
@@ -132,7 +133,7 @@ def test_broken_variant_is_told_apart(mutant: str) -> None:
         (limits((3, 5), (8, 12), 1, 12, 6), "horizon_us must be at least"),
     ],
 )
-def test_limits_that_break_the_laws_are_refused(one: object, reason: str) -> None:
+def test_limits_that_break_the_laws_are_refused(one: InputLimits, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         configuration(one).check({})
 

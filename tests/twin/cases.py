@@ -36,7 +36,8 @@ CONFIGURATIONS = [
 def random_log(random: Random, length: int = 12, lanes: tuple[str, ...] = LANES, backwards: bool = True) -> list[Message]:
     """Sources with dense numbers and boots; stretches sent again in other packing, sometimes altered; gaps; unnumbered."""
     log: list[Message] = []
-    append, sent = 10, {key: [] for key in (("g", 0), ("g", 1), ("h", 0))}
+    append = 10
+    sent: dict[tuple[str, int], list[Sample]] = {key: [] for key in (("g", 0), ("g", 1), ("h", 0))}
     for _ in range(random.randint(0, length)):
         append = max(0, append + random.randint(-1 if backwards else 0, 8))
         kind = random.choice(["data"] * 5 + ["again", "again", "gap", "altered", "content", "blank", "claim", "heartbeat", "dead"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from streams.kernel import NEG
 from streams.time.limits import TimeConfiguration
@@ -12,7 +13,7 @@ from streams.time.limits import TimeConfiguration
 class Sample:
     lane: str
     time: int
-    value: object = None
+    value: Any = None  # what it says: a number here, a whole body in the tests of tasks
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,8 @@ class Gate:
         self.topic, self.time, self.mutant = topic, time, mutant
         self.append, self.claim = NEG, NEG
         self.latest: dict[str, int] = {}
-        self.ids, self.prints = IdMap(), {}
+        self.ids = IdMap()
+        self.prints: dict[object, tuple[int, Sample]] = {}
         self.carried: list[tuple[int, TimeConfiguration, dict[str, int]]] = []
         self.bounds: list[int] = []  # watermarks that the last message's samples were held against
 
@@ -67,7 +69,7 @@ class Gate:
             own.append(latest.get(lane, NEG) - limits.lateness_us[c])
             if self.mutant != "no_floor":
                 own.append(append - limits.silence_us[c])
-        return max(max(own), NEG)
+        return max(*own, NEG)
 
     def push(self, m: Message) -> list[str]:
         limits = self.time.inputs[self.topic]

@@ -109,7 +109,8 @@ def statistics(values: list[Any], samples: int, discrete: bool) -> dict[str, Any
 
 def weighted(own: list[Row], since: int, until: int, hold: int, discrete: bool) -> dict[str, Any]:
     """Each GOOD value over the time until the next sample, at most `hold`, within [since, until)."""
-    total, known, spent = 0.0, 0, {}
+    total, known = 0.0, 0
+    spent: dict[Any, int] = {}
     for n, row in enumerate(own):
         after = own[n + 1].time if n + 1 < len(own) else POS
         low, high = max(since, row.time), min(until, after, row.time + hold)
@@ -145,7 +146,7 @@ def intervals(rows: Sequence[Row], changes: Sequence[Change], until: int) -> lis
                 ends_it = stop == end and not any(t == stop for t, _ in changes)  # a change ranks before the sample
                 out = {"time": stop, "signal": signal, "value": first.value if good(first) else None, "start": start, "end": stop,
                        "entered": first.time, "context": context_at(changes, start)[1], "reason": first.extra,
-                       "evidence": sorted({(first.input, first.offset, first.index)} | ({(r.input, r.offset, r.index) for r in runs[n + 1]} if ends_it else set()))}  # fmt: skip
+                       "evidence": sorted({(r.input, r.offset, r.index) for r in [first, *(runs[n + 1] if ends_it else [])]})}  # fmt: skip
                 position = rows.index(runs[n + 1][0]) if ends_it else -1
                 found.append(((stop, position, signal), out))
     return [out for _, out in sorted(found, key=lambda x: x[0])]
@@ -153,7 +154,8 @@ def intervals(rows: Sequence[Row], changes: Sequence[Change], until: int) -> lis
 
 def increments(rows: Sequence[Row], rollovers: dict[str, tuple[int, int]], changes: Sequence[Change]) -> list[dict[str, Any]]:
     """extra: (reports increments, device)."""
-    found, last = [], {}
+    found: list[dict[str, Any]] = []
+    last: dict[str, Row] = {}
     for row in rows:
         if not good(row):
             continue

@@ -31,7 +31,8 @@ class TaskTwin:
                 self.verdicts[rank].append(gate.push(m))
                 self._keep(rank, offset, m, gate.bounds)
         self.codes = {name: n for n, name in enumerate(sorted({e[1] for e in self.events}))}
-        self.told = [OrderRow(self.codes[w], now, e) for _, w, now, e in sorted(self.events, key=lambda x: x[0]) if now < self.gates[0].watermark(w)]
+        in_turn = sorted(self.events, key=lambda x: x[0])
+        self.told = [OrderRow(self.codes[w], now, e) for _, w, now, e in in_turn if now < self.gates[0].watermark(w)]
 
     def _keep(self, rank: int, offset: int, m: Message, bounds: list[int]) -> None:
         for index, (s, verdict) in enumerate(zip(m.samples, self.verdicts[rank][offset], strict=True)):
@@ -39,8 +40,8 @@ class TaskTwin:
             rest = (rank, m.source.encode(), m.boot, sequence, offset, index)
             if rank == 0 and verdict in ("accepted", "late"):
                 now = s.time if verdict == "accepted" else bounds[index]
-                event = OrderEvent(time_us=s.time, rank=(m.source.encode(), m.boot, sequence, offset, index), at=Coordinate(0, offset, index),
-                                   **{"operation": "", **dict(s.value.more)})  # fmt: skip
+                event = OrderEvent(time_us=s.time, rank=(m.source.encode(), m.boot, sequence, offset, index),
+                                   at=Coordinate(0, offset, index), **{"operation": "", **dict(s.value.more)})  # fmt: skip
                 self.events.append(((now, *rest), s.lane, now, event))
             elif verdict == "accepted":
                 more = dict(s.value.more)
@@ -82,17 +83,16 @@ class TaskTwin:
         def of(*ranks: int) -> list[Row]:
             return [row for row in own if row.input in ranks]
 
-        found = {
+        return {
             "windows": operators.windows(of(1, 2), changes, rules["windows"], rules["hold"], False, until),
             "state-windows": operators.windows(of(3), changes, rules["state_windows"], rules["hold"], True, until),
             "state-intervals": operators.intervals(of(3), changes, until),
             "count-increments": operators.increments(of(4), rules["rollovers"], changes),
             "measurements": [
-                {"time": r.time, "signal": r.signal, "value": r.value if operators.good(r) else None, "context": operators.context_at(changes, r.time)[1],
-                 "evidence": [(r.input, r.offset, r.index)]} for r in of(5)
+                {"time": r.time, "signal": r.signal, "value": r.value if operators.good(r) else None,
+                 "context": operators.context_at(changes, r.time)[1], "evidence": [(r.input, r.offset, r.index)]} for r in of(5)
             ],
         }  # fmt: skip
-        return found
 
     def requests(self, low: int) -> list[tuple[str, int]]:
         """(work center, instant) whose orders a late or corrected event changed."""
@@ -100,4 +100,7 @@ class TaskTwin:
         return sorted((names[lane], time) for lane, _, time in orders.requests(self.told, names, low))
 
 
-SPECS = {"windows": (WindowSpec.tumbling(7), WindowSpec.hopping(10, hop_us=5)), "state_windows": (WindowSpec.tumbling(9), WindowSpec.session(4))}
+SPECS = {
+    "windows": (WindowSpec.tumbling(7), WindowSpec.hopping(10, hop_us=5)),
+    "state_windows": (WindowSpec.tumbling(9), WindowSpec.session(4)),
+}
