@@ -38,6 +38,7 @@ METRICS: Final = (
     Metric("andon_records_out_total", "counter", "Output records committed by this process.", _TASK),
     Metric("andon_fold_seconds_total", "counter", "Time spent decoding, judging, folding and encoding.", _TASK),
     Metric("andon_commit_seconds_total", "counter", "Time spent in transactions.", _TASK),
+    Metric("andon_cpu_seconds_total", "counter", "CPU of the task's own thread, by stage.", ("partition", "stage")),
     Metric("andon_snapshots_total", "counter", "Snapshots written by this process.", _TASK),
     Metric("andon_snapshot_bytes", "gauge", "Size of the last snapshot.", _TASK),
     Metric("andon_snapshot_age_seconds", "gauge", "Time since the last snapshot, or since the task was taken over.", _TASK),
@@ -58,6 +59,8 @@ def values(status: Mapping[str, Any]) -> Iterator[Sample]:
             field = metric.name.removeprefix("andon_").removesuffix("_total")
             if metric.labels == _TASK:
                 yield metric.name, (number,), float(task[field])
+        for stage, seconds in task["cpu_seconds"].items():
+            yield "andon_cpu_seconds_total", (number, stage), seconds
         for one in task["inputs"]:
             where = (number, one["input"])
             for fate, count in one["messages"].items():

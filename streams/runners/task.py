@@ -30,6 +30,7 @@ from streams.runners.epoch import Adopted, Epoch
 from streams.runners.frontier_records import LiveLanes
 from streams.runners.lanebook import LaneBook, touch_all
 from streams.runners.ledger import Ledger
+from streams.runners.meter import Meter
 from streams.runners.records import Origin, Record, RecordWriter
 from streams.time.frontier import Release
 from streams.time.gate import ACCEPTED, CONFLICT, FUTURE, LATE, Gate, emptied
@@ -82,7 +83,7 @@ class Task:
         self.contexts = ContextTable([(o.topic, o.partition) for o in self.origins])
         self.vector = list(first.epoch.vector)
         self.future_highest = {t: first.configuration.time.inputs[t].future_us for t in topics}
-        self.ledger = Ledger(len(topics))
+        self.ledger, self.meter = Ledger(len(topics)), Meter()
         self.outbox = Transaction(())
         self.live = {topic: LiveLanes() for topic in self.topology.outputs}
         self.renew_encoders()
@@ -105,15 +106,19 @@ class Task:
             log = log.part(int(np.searchsorted(log.offset, self.vector[rank])), len(log.offset))
         if not len(log.offset):
             return
+        self.meter.begin()
         read = self.readers[rank].read(log, self.names)
+        self.meter.lap("decode")
         self.vector[rank] = int(log.offset[-1]) + 1
         self.book.grow((self.release, self.release_orders))
         book, ordering = self.book, rank == self.orders
         touched = book.touched_orders if ordering else book.touched
         verdict, bound = self.gates[rank].judge(book.clocks, book.lanes, touched, read.messages, read.samples)
         self.ledger.fed(rank, read.reason, verdict)
+        self.meter.lap("gate")
         if verdict.any() or read.reason.any():
             self._set_aside(rank, read, verdict, bound)
+            self.meter.lap("encode")
         time = read.samples.time
         if ordering:  # a late order holds from the watermark it missed: what was told before stays as it was told
             late = verdict == LATE
@@ -125,6 +130,7 @@ class Task:
             blobs.keep(log.buffer, log.value_at, log.value_size, read.messages.row, kept, read.content.extra)
         pending = (self.release_orders if ordering else self.release).pending
         pending.admit(self.names.sources.table, rank, read.messages, log.offset, read.samples.lane, time, read.content, verdict)
+        self.meter.lap("gate")
 
     def pass_to(self, vector: Sequence[int]) -> None:
         """Move the vector over offsets that hold no record: control markers, aborted records."""
@@ -143,6 +149,7 @@ class Task:
 
     def advance(self) -> None:
         """Release everything below the frontiers; afterwards nothing due is left."""
+        self.meter.begin()
         book, candidates = self.book, emptied(self.book.touched)
         for live in self.live.values():
             live.add(candidates)
@@ -150,7 +157,10 @@ class Task:
             touched = emptied(book.touched_orders)
             candidates = np.union1d(candidates, order_flow.below(book, touched)).astype(np.int32)
             candidates = np.union1d(candidates, self._fold_orders(touched)).astype(np.int32)
-        self.release_lanes(*self.release.due(book.clocks, book.lanes, candidates))
+        self.meter.lap("operators")
+        due = self.release.due(book.clocks, book.lanes, candidates)
+        self.meter.lap("gate")
+        self.release_lanes(*due)
 
     def _fold_orders(self, touched: I32) -> I32:
         """Fold the complete orders; the lanes whose open windows and intervals they may end."""
@@ -163,7 +173,8 @@ class Task:
             return np.zeros(0, np.int32)
         events = order_flow.order_rows(self, ready, start, rows)
         nothing = empty_slice(self.names, np.zeros(0, np.int32), np.zeros(0, np.int64), np.zeros(0, np.int64))
-        self.join_state, joined = join.operator.advance(self.join_state, JoinSlice(events, nothing, book.hierarchy, book.lowest()))
+        low_us = self.join_state.low_us  # lanes below the frontier are not handed on yet: they still look back
+        self.join_state, joined = join.operator.advance(self.join_state, JoinSlice(events, nothing, book.hierarchy, low_us))
         self.ledger.applied(self.orders, len(events))
         self.outbox.records += order_flow.requested(self, joined.requests)
         every = np.arange(self.book.count, dtype=np.int32)
@@ -195,6 +206,7 @@ class Task:
             return
         book = self.book
         since, rows, start = self.release.take(ready, until)
+        self.meter.lap("gate")
         piece = plain_slice(self.names, ready, since, until, start, rows)
         if self.topology.join and self.join_state:
             join = self.topology.join.operator
@@ -204,7 +216,9 @@ class Task:
             self.ledger.applied(rank, count)
         self._steps(piece)
         timer = self.set_timers(ready)
+        self.meter.lap("operators")
         self.release.settle(book.clocks, book.lanes, ready, timer)
+        self.meter.lap("gate")
         results.tidy_blobs(self)
 
     def _steps(self, piece: Slice) -> None:
@@ -214,11 +228,14 @@ class Task:
             ranks = [s.rank for s in step.sources]
             part = piece if len(ranks) == len(self.topology.sources) else piece.only(np.isin(piece.rows.input, ranks))
             self.states[n], outputs = step.operator.advance(self.states[n], part)
+            self.meter.lap("operators")
             for sink, encoder in zip(self.topology.sinks, self.encoders, strict=True):
                 if sink.step == step.id and len(outputs[sink.output]["time"]):
                     columns, blobs = results.bound_columns(self, step, sink.binding, outputs[sink.output])
                     found.setdefault(sink.topic, []).append(encoder.encode(columns, self.names, contexts, blobs))
+            self.meter.lap("encode")
         self.outbox.results += [merged(parts) for parts in found.values()]
+        self.meter.lap("encode")
 
     def take(self) -> Transaction:
         """The transaction of everything since the last one. Call `advance` first: a partial release would be lost at recovery."""

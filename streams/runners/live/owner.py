@@ -153,6 +153,7 @@ class Owner:
 
     def _commit(self, transaction: Transaction, frontiers: Sequence[Record]) -> None:
         began = self.committing_since = self.clock()
+        self.task.meter.begin()
         producer, own = self.producer, self.partition
         producer.begin_transaction()
         for encoded in transaction.results:
@@ -174,6 +175,7 @@ class Owner:
         self.counts.transactions += 1
         self.counts.records_out += transaction.count
         self.counts.commit_s += self.clock() - began
+        self.task.meter.lap("commit")
         self.committing_since = None
 
     def _produce(self, topic: str, value: bytes, key: bytes | None, headers: object, partition: int | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from streams.runners.ledger import DEAD, MESSAGES
@@ -15,7 +16,7 @@ def status_of(worker: Worker) -> dict[str, Any]:
     setup = worker.setup
     return {
         "application": setup.application, "topology": setup.topology.name, "code": setup.code, "instance": setup.instance,
-        "configuration": setup.configuration.fingerprint, "reference_offset": worker.reference.data.next, "ready": worker.ready,
+        "configuration": setup.configuration.fingerprint, "process_cpu_seconds": time.process_time(), "reference_offset": worker.reference.data.next, "ready": worker.ready,
         "recovering": worker.recovering, "tasks": [_task(worker, part.owner) for _, part in sorted(worker.parts.items())],
     }  # fmt: skip
 
@@ -39,5 +40,6 @@ def _task(worker: Worker, owner: Owner) -> dict[str, Any]:
         "pending_samples": standing.pending, "transactions": counts.transactions, "records_in": counts.records_in,
         "records_out": counts.records_out, "fold_seconds": counts.fold_s, "commit_seconds": counts.commit_s, "snapshots": counts.snapshots,
         "snapshot_bytes": counts.snapshot_bytes, "snapshot_age_seconds": owner.clock() - owner.snapshot_at,
+        "cpu_seconds": dict(owner.task.meter.seconds),
         "recovery_seconds": counts.recovery_s, "refolded_records": counts.refolded, "inputs": inputs,
     }  # fmt: skip
