@@ -66,6 +66,9 @@ def fingerprint_of(content: str) -> str:
 
 def _time(raw: Mapping[str, Any]) -> TimeConfiguration:
     classes = raw["lane_classes"]
+    unknown = sorted(set(classes) - {"default", "patterns"})
+    if unknown:
+        raise InvalidValue("the lane classes have settings that are not known", unknown=unknown)
     table = ClassTable(patterns=tuple((str(p), str(c)) for p, c in classes.get("patterns", [])), default=str(classes["default"]))
     inputs = {}
     for name, limits in raw["inputs"].items():

@@ -16,15 +16,24 @@ from pathlib import Path
 from typing import Final
 
 from streams.errors import require
+from streams.metrics import METRICS
 from streams.shell import catalogue_page, topology_page
 from topologies import NAMED
+
+
+def _metrics() -> str:
+    rows = [f"| `{m.name}` | {m.kind} | {', '.join(m.labels)} | {m.help} |" for m in METRICS]
+    return "\n".join(["| metric | kind | labels | means |", "| --- | --- | --- | --- |", *rows])
+
 
 WHOLE: Final[Mapping[str, Callable[[], str]]] = {
     "docs/catalogue.md": catalogue_page.markdown, "docs/topologies.md": topology_page.markdown,
 }  # fmt: skip
 PARTS: Final[Mapping[str, Callable[[], str]]] = {
     **{f"map {name}": partial(topology_page.picture, name) for name in NAMED},
+    **{f"terminal {name}": partial(topology_page.terminal, name) for name in NAMED},
     **{f"rules {name}": partial(topology_page.rules, name) for name in NAMED},
+    "metrics": _metrics,
 }  # fmt: skip
 _PART = re.compile(r"(<!-- generated: (.+?) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 

@@ -67,6 +67,11 @@ def picture(name: str) -> str:
     return f"```mermaid\n{topology_of(example(name)).mermaid()}\n```"
 
 
+def terminal(name: str) -> str:
+    """A topology as characters in a block of a page."""
+    return f"```text\n{topology_of(example(name)).terminal()}\n```"
+
+
 def rules(name: str) -> str:
     """A topology's example rules as a block of a page."""
     return f"```toml\n[rules]\n{RULES[name]}```"
