@@ -9,7 +9,9 @@ import pytest
 
 from streams.codec.log import Log
 from streams.configuration import Configuration
+from streams.model.hierarchy import Hierarchy
 from streams.shell.ingest.encoding import Message
+from streams.shell.ingest.mapping import IngestMapping
 from streams.shell.ingest.refusals import Refusals
 from streams.shell.ingest.scan import Scan, scan
 from tests.acceptance import byhand, plantday
@@ -31,13 +33,15 @@ class Ran:
     outcomes: list[Outcome]
 
 
-def ran(files: list[Path], mapping: str, lines: list[list[byhand.Line]], through: int | None) -> Ran:
+def ran(
+    files: list[Path], mapping: IngestMapping, lines: list[list[byhand.Line]], through: int | None, plant: Hierarchy | None = None
+) -> Ran:  # fmt: skip
     configuration = plantday.configuration()
     with Refusals() as refusals:
-        found = scan(files, plantday.mapped(mapping), [refusals])
+        found = scan(files, mapping, [refusals])
     messages = plantday.records(found, configuration.catalogue(), through)
     logs = plantday.logs(messages, configuration.catalogue())
-    outcomes = [plantday.run(configuration, inputs, partition) for partition, inputs in enumerate(logs)]
+    outcomes = [plantday.run(configuration, inputs, partition, plant=plant) for partition, inputs in enumerate(logs)]
     return Ran(lines, found, refusals.count, configuration, messages, logs, outcomes)
 
 
@@ -46,4 +50,5 @@ def day(nist: Path) -> Ran:
     """Three machines of 2016-10-20, through midnight."""
     files = sorted((nist / "raw").glob("*.txt"))
     block = byhand.block_of(plantday.example("nist-day.mapping.toml"), "long")
-    return ran(files, "nist-day.mapping.toml", [byhand.lines_of(path, block, path.name.split("-")[0]) for path in files], DAY_END)
+    lines = [byhand.lines_of(path, block, path.name.split("-")[0]) for path in files]
+    return ran(files, plantday.mapped("nist-day.mapping.toml"), lines, DAY_END)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from streams.codec.log import Log
 from streams.kernel import NEG
 from streams.time.limits import TimeConfiguration
-from tests.acceptance.plantday import decoded
+from tests.acceptance.plantday import Outcome, decoded, rows
 from tests.twin.gate import Gate, Message
 from tests.twin.gate import Sample as TwinSample
 
+Id = tuple[str, int]  # source (a file), sequence (its line)
 QUALITIES = ("GOOD", "UNCERTAIN", "BAD")
 
 
@@ -52,6 +54,15 @@ def records(topic: str, log: Log) -> Iterator[tuple[int, dict[str, Any], list[Sa
         assert value is not None and key is not None
         record = decoded(topic, value)
         yield n, record, samples(key, record) if record["kind"] == "DATA" else []
+
+
+def late(outcome: Outcome) -> Counter[Id]:
+    """Samples in the late topic: each late record holds the whole message and says which of its samples are late."""
+    found = Counter[Id]()
+    for row in rows(outcome.aside, "dq.late.v1"):
+        own = samples(row["key"], decoded(row["topic"], row["value"]))
+        found.update((own[index].source, own[index].sequence) for index in row["indexes"])
+    return found
 
 
 class Verdict(NamedTuple):

@@ -18,7 +18,6 @@ pytestmark = pytest.mark.timeout(300)  # the first test that runs may have to co
 
 TOPIC = {"sample": "ot.telemetry.v1", "state": "ot.state.v1", "count": "ot.count.v1"}
 HALF_A_SECOND = {'{ live = "2 s" }': '{ live = "500 ms" }'}
-Id = tuple[str, int]  # file, line
 
 
 def every_line(day: Ran) -> list[Line]:
@@ -41,7 +40,7 @@ def strict(day: Ran) -> list[Outcome]:
 
 
 @pytest.fixture(scope="module")
-def late(day: Ran) -> set[Id]:
+def late(day: Ran) -> set[sent.Id]:
     """Lines that half a second makes late, by hand."""
     return {(line.source, line.number) for of in day.lines for line in byhand.late(of, 500_000)}
 
@@ -57,7 +56,7 @@ def test_what_is_sent_is_what_the_lines_say(day: Ran) -> None:
         for line in every_line(day)
         if line.kind != "ignore"
     }
-    found = Counter[Id]()
+    found = Counter[sent.Id]()
     for inputs in day.logs:
         for topic, log in inputs.items():
             for _, _, samples in sent.records(topic, log):
@@ -96,17 +95,8 @@ def test_every_sample_is_in_one_window(day: Ran) -> None:
     }  # fmt: skip
 
 
-def late_ids(outcome: Outcome) -> Counter[Id]:
-    """Lines in the late topic: each late record holds the whole message and says which of its samples are late."""
-    found = Counter[Id]()
-    for row in plantday.rows(outcome.aside, "dq.late.v1"):
-        samples = sent.samples(row["key"], plantday.decoded(row["topic"], row["value"]))
-        found.update((samples[index].source, samples[index].sequence) for index in row["indexes"])
-    return found
-
-
-def test_half_a_second_makes_exactly_those_late_that_come_later(day: Ran, strict: list[Outcome], late: set[Id]) -> None:
-    found = sum((late_ids(outcome) for outcome in strict), Counter[Id]())
+def test_half_a_second_makes_exactly_those_late_that_come_later(day: Ran, strict: list[Outcome], late: set[sent.Id]) -> None:
+    found = sum((sent.late(outcome) for outcome in strict), Counter[sent.Id]())
     assert found == dict.fromkeys(late, 1)
     assert len(late) == 442  # of 633 that are out of order
     for outcome, loose in zip(strict, day.outcomes, strict=True):
@@ -121,10 +111,10 @@ def test_the_twin_of_the_gate_says_the_same_of_every_sample(day: Ran, strict: li
     for outcome, inputs in zip(strict, day.logs, strict=True):
         verdicts = [verdict for topic in TOPIC.values() for verdict in sent.judged(topic, inputs[topic], time)[1]]
         assert {v.verdict for v in verdicts} == {"accepted", "late"}
-        assert Counter((v.sample.source, v.sample.sequence) for v in verdicts if v.verdict == "late") == late_ids(outcome)
+        assert Counter((v.sample.source, v.sample.sequence) for v in verdicts if v.verdict == "late") == sent.late(outcome)
 
 
-def test_late_lines_ask_for_the_restatement_of_their_time(strict: list[Outcome], late: set[Id], day: Ran) -> None:
+def test_late_lines_ask_for_the_restatement_of_their_time(strict: list[Outcome], late: set[sent.Id], day: Ran) -> None:
     asked = [row for outcome in strict for row in plantday.rows(outcome.aside, "audit.restate-request.v1")]
     assert {row["reason"] for row in asked} == {"LATE_SAMPLE"}
     spans: dict[str, list[tuple[int, int]]] = {}
@@ -137,7 +127,7 @@ def test_late_lines_ask_for_the_restatement_of_their_time(strict: list[Outcome],
 
 
 @pytest.mark.parametrize("lateness", ["2 s", "500 ms"])
-def test_windows_are_what_the_files_say(day: Ran, strict: list[Outcome], late: set[Id], lateness: str) -> None:
+def test_windows_are_what_the_files_say(day: Ran, strict: list[Outcome], late: set[sent.Id], lateness: str) -> None:
     lines = [line for line in every_line(day) if lateness == "2 s" or (line.source, line.number) not in late]
     windows = 0
     for outcome in day.outcomes if lateness == "2 s" else strict:
@@ -146,7 +136,7 @@ def test_windows_are_what_the_files_say(day: Ran, strict: list[Outcome], late: s
 
 
 @pytest.mark.parametrize("lateness", ["2 s", "500 ms"])
-def test_state_intervals_are_what_the_files_say(day: Ran, strict: list[Outcome], late: set[Id], lateness: str) -> None:
+def test_state_intervals_are_what_the_files_say(day: Ran, strict: list[Outcome], late: set[sent.Id], lateness: str) -> None:
     lines = [line for line in every_line(day) if lateness == "2 s" or (line.source, line.number) not in late]
     for outcome in day.outcomes if lateness == "2 s" else strict:
         agreement.check_intervals(outcome, agreement.intervals_by_hand(of_partition(lines, outcome), DAY_END, {}))

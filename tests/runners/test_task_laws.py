@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Iterable
 from random import Random
 from typing import Any
 
@@ -16,8 +17,9 @@ from streams.operators.evidence import checksum
 from streams.runners.epoch import Adopted, Epoch
 from streams.runners.memory import run
 from streams.runners.task import Task, Transaction
-from tests.runners.plant import ASSETS, ENVIRONMENT, INPUTS, LINE, columns, configuration, random_log
+from tests.runners.plant import ASSETS, ENVIRONMENT, INPUTS, LINE, Body, columns, configuration, random_log
 from tests.seeds import randoms
+from tests.twin.gate import Message, Sample
 from tests.twin.task import SPECS, TaskTwin
 from topologies import NAMED
 
@@ -50,6 +52,11 @@ def random_order(random: Random) -> Any:
         return random.choice([r for r, n in enumerate(left) if n]), random.randint(1, 5)
 
     return choose
+
+
+def whole(ranks: Iterable[int]) -> Any:
+    """Each input to its end before the next."""
+    return lambda left: next((rank, left[rank]) for rank in ranks if left[rank])
 
 
 def all_of(logs: Any, plant: Hierarchy, order: Any) -> tuple[Task, list[Transaction]]:
@@ -154,6 +161,20 @@ def test_same_bytes_however_it_is_cut(random: Random) -> None:
     one, other = (all_of(logs, plant, random_order(random))[1] for _ in range(2))
     assert by_lane(one) == by_lane(other)
     assert sorted(r.value for tx in one for r in tx.records) == sorted(r.value for tx in other for r in tx.records)
+
+
+def test_many_orders_may_be_folded_before_the_records_that_wait_for_them() -> None:
+    """Timelines are only forgotten behind lanes that were handed on: here all wait, and more orders come at once than are kept."""
+    plant, logs = Hierarchy.of([]), {t: [Message("claim", 1000, through=1000)] for t in INPUTS}
+    orders = [("STARTED" if n % 2 else "ENDED", 10 * n) for n in range(1, 90)]
+    of = [(("event", event), ("order", "A"), ("operation", ""), ("product", "P"), ("split_into", ())) for event, _ in orders]
+    data = {"mes.order.v1": [Sample("m1", time, Body(more=more)) for (_, time), more in zip(orders, of, strict=True)],
+            "ot.state.v1": [Sample("m1", 7 * n, Body("mode", f"{n}", more=(("reason", ""),))) for n in range(120)]}  # fmt: skip
+    for topic, samples in data.items():
+        logs[topic] = [*(Message("data", s.time, "gw", 0, n, (s,)) for n, s in enumerate(samples)), *logs[topic]]
+    late_orders, early_orders = (all_of(logs, plant, whole(ranks))[1] for ranks in ((1, 2, 3, 4, 5, 0), range(6)))
+    check_results(TaskTwin(logs, CONFIGURATION, plant, LINE), late_orders)
+    assert by_lane(late_orders) == by_lane(early_orders)
 
 
 def test_the_cases_are_not_empty() -> None:
