@@ -28,8 +28,15 @@ def topology_of(configuration: Configuration) -> Topology:
 
 
 def partitions_of(configuration: Configuration) -> int:
-    """The number of partitions, hence of tasks, that all inputs and outputs share; SettingsError where they do not."""
+    """The number of partitions, hence of tasks, that all inputs and outputs share; SettingsError where they do not, or where the
+    configuration does not fit the topology."""
     topology, catalogue = topology_of(configuration), configuration.catalogue()
+    limited, inputs = set(configuration.time.inputs), set(topology.inputs)
+    if limited != inputs:
+        raise SettingsError(
+            "the configuration must give limits of time to every input of the topology and to nothing else", topology=topology.name,
+            missing=sorted(inputs - limited), not_an_input=sorted(limited - inputs), hint='[inputs."<topic>"], see docs/settings.md',
+        )  # fmt: skip
     counts = {name: catalogue.of(name).partitions for name in (*topology.inputs, *topology.outputs)}
     if len(set(counts.values())) > 1:
         raise SettingsError(

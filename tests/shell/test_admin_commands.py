@@ -60,6 +60,15 @@ def test_inputs_and_outputs_must_share_their_partitions(deployed: Deployed) -> N
     assert "partitions={'ot.sample.v1': 2, 'ctx.window.v1': 3}" in str(refused.exception)
 
 
+def test_limits_of_time_are_given_to_every_input_and_to_nothing_else(deployed: Deployed) -> None:
+    """A name that is written wrong would else show itself as a task that dies, or not at all."""
+    deployed.config.write_text(deployed.config.read_text().replace('[inputs."ot.sample.v1"]', '[inputs."ot.sampel.v1"]'))
+    refused = deployed.call("topics", "diff")
+
+    assert isinstance(refused.exception, SettingsError)
+    assert "missing=['ot.sample.v1'], not_an_input=['ot.sampel.v1']" in str(refused.exception)
+
+
 def test_schemas_from_nothing_to_registered(deployed: Deployed) -> None:
     applied = deployed.call("schemas", "apply", "--json")
     assert applied.exit_code == 0, applied.exception
