@@ -60,6 +60,7 @@ def test_the_main_job_runs_as_it_stands_there(shell: dict[str, str]) -> None:
     assert len(intervals) == 12
     assert (len(window), len(late)) == (1, 1)
     assert late[0]["lateness_us"] == [22_000_000]  # 24 s behind, 2 s of them on time
+    assert "the same bytes" in done.stdout.splitlines()
     assert "ended broker and registry" in done.stdout
 
 
