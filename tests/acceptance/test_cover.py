@@ -75,10 +75,17 @@ def outcome_of(run: Ran) -> Outcome:
 
 def check_against_hand(run: Ran, events: list[Event], work_center: str = MACHINE) -> None:
     """Every window, interval and piece of the run, each with its orders, is what files and events say."""
-    every, cuts = [line for of in run.lines for line in of], {MACHINE: orders_by_hand.changes(events)}
-    outcome = outcome_of(run)
-    assert agreement.check_windows(outcome, agreement.windows_by_hand(every, END, cuts)) > 5_000
-    assert agreement.check_intervals(outcome, agreement.intervals_by_hand(every, END, cuts)) > 150
+    outcome, every = outcome_of(run), [line for of in run.lines for line in of]
+    assert check_results(outcome, every, events, END, work_center) > 5_000
+    fates = [outcome.ledger[topic] for topic in ("ot.telemetry.v1", "ot.state.v1", "ot.count.v1")]
+    assert sum(of["applied"] for of in fates) == len(every) == 67_655
+    assert outcome.pending == 0
+
+
+def check_results(outcome: Outcome, lines: list[Line], events: list[Event], until: int, work_center: str = MACHINE) -> int:
+    every, cuts = [line for line in lines if line.time < until], {MACHINE: orders_by_hand.changes(events)}
+    windows = agreement.check_windows(outcome, agreement.windows_by_hand(every, until, cuts))
+    agreement.check_intervals(outcome, agreement.intervals_by_hand(every, until, cuts))
     pieces = []
     for row in plantday.rows(outcome.results, *plantday.RESULTS):
         at = row.get("since_us", row.get("start_us", row.get("event_time_us")))
@@ -87,10 +94,8 @@ def check_against_hand(run: Ran, events: list[Event], work_center: str = MACHINE
         if "increment" in row:
             pieces.append((row["event_time_us"], row["cause"], row["increment"], row["total"]))
     counters = byhand.signals(every, "count")
-    assert pieces == byhand.increments(counters[MACHINE, "Part_Count"], END)
-    fates = [outcome.ledger[topic] for topic in ("ot.telemetry.v1", "ot.state.v1", "ot.count.v1")]
-    assert sum(of["applied"] for of in fates) == len(every) == 67_655
-    assert outcome.pending == 0
+    assert pieces == byhand.increments(counters.get((MACHINE, "Part_Count"), []), until)
+    return windows
 
 
 def test_results_carry_the_order_that_ran(cover: Ran) -> None:
@@ -217,6 +222,20 @@ def test_slices_of_any_size_give_the_same_bad_week(bad_week: tuple[Ran, list[Eve
     outcome = plantday.run(run.configuration, run.logs[known.partition], known.partition, order)
     assert plantday.by_lane(outcome.results) == plantday.by_lane(known.results)
     assert Counter(outcome.aside) == Counter(known.aside)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_wherever_the_log_ends_for_now_results_are_those_below_the_frontier(bad_week: tuple[Ran, list[Event]], seed: int) -> None:
+    """Each input is read up to some offset of its own. No line before the frontier is missing, and no order that was known by then."""
+    (run, events), random = bad_week, Random(seed)
+    partition = outcome_of(run).partition
+    part = {topic: log.part(0, random.randint(len(log.offset) // 4, len(log.offset))) for topic, log in run.logs[partition].items()}
+    outcome = plantday.run(run.configuration, part, partition)
+    gates = [sent.judged(topic, log, run.configuration.time)[0] for topic, log in part.items()]
+    reached = outcome.frontiers[f"{LINE}/{MACHINE}"]
+
+    assert reached == sent.frontier(gates, f"{LINE}/{MACHINE}")
+    assert check_results(outcome, [line for of in run.lines for line in of], events, reached) > 500
 
 
 def outside(run: Ran, spans: Spans) -> dict[tuple[str, str], list[Any]]:
