@@ -39,7 +39,6 @@ from topologies import NAMED
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SCHEMA_IDS: Mapping[str, int] = {topic.name: number for number, topic in enumerate(TOPICS, 1)}
 RESULTS = ("ctx.window.v1", "ctx.state-interval.v1", "ctx.count.v1", "ctx.measurement.v1")
-ASIDE = ("dq.dead-letter.v1", "dq.late.v1", "dq.quarantine.v1", "audit.restate-request.v1")
 
 Order = memory.Order
 in_turn = memory.in_turn
