@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Iterable
 from random import Random
 from typing import Any
@@ -11,13 +10,13 @@ from typing import Any
 import fastavro
 from hypothesis import given
 
-from streams.catalogue import schema_of
 from streams.model.hierarchy import AssetRow, Hierarchy
 from streams.operators.evidence import checksum
 from streams.runners.epoch import Adopted, Epoch
 from streams.runners.memory import run
 from streams.runners.task import Task, Transaction
-from tests.runners.plant import ASSETS, ENVIRONMENT, INPUTS, LINE, Body, columns, configuration, random_log
+from streams.time.gate import FATES
+from tests.runners.plant import ASSETS, ENVIRONMENT, INPUTS, LINE, Body, columns, configuration, plain_schema, random_log
 from tests.seeds import randoms
 from tests.twin.gate import Message, Sample
 from tests.twin.task import SPECS, TaskTwin
@@ -27,8 +26,8 @@ CONFIGURATION = configuration()
 RULES = {**SPECS, "hold": 11, "rollovers": {"good": (100, 40)}}
 TOPIC = {"windows": "ctx.window.v1", "state-windows": "ctx.window.v1", "state-intervals": "ctx.state-interval.v1",
          "count-increments": "ctx.count.v1", "measurements": "ctx.measurement.v1"}  # fmt: skip
-PLAIN = {t: fastavro.parse_schema(json.loads(json.dumps(dict(schema_of(t))).replace('"logicalType"', '"was"')), _force=True)
-         for t in {*TOPIC.values(), "audit.restate-request.v1", "dq.dead-letter.v1", "dq.late.v1", "dq.quarantine.v1"}}  # fmt: skip
+ASIDE = ("audit.restate-request.v1", "dq.dead-letter.v1", "dq.late.v1", "dq.quarantine.v1")
+PLAIN = {t: plain_schema(t) for t in {*TOPIC.values(), *ASIDE}}
 
 
 def decoded(topic: str, value: bytes) -> dict[str, Any]:
@@ -70,7 +69,8 @@ def by_lane(transactions: list[Transaction]) -> dict[tuple[str, str], list[bytes
     for tx in transactions:
         for encoded in tx.results:
             for lane, (key, value, headers) in zip(encoded.lane.tolist(), encoded.records(), strict=True):
-                found.setdefault((encoded.topic, encoded.names.lane_path(lane)), []).append(b"|".join([key, *(h for _, h in headers), value]))
+                row = b"|".join([key, *(h for _, h in headers), value])
+                found.setdefault((encoded.topic, encoded.names.lane_path(lane)), []).append(row)
     return found
 
 
@@ -136,7 +136,8 @@ def check_aside(twin: TaskTwin, logs: Any, transactions: list[Transaction]) -> N
     asked = aside.get("audit.restate-request.v1", [])
     spans = [(r["lanes"][0], r["since_us"], r["until_us"]) for r in asked if r["reason"] == "LATE_SAMPLE"]
     assert all(any(lane == a and b <= time < c for a, b, c in spans) for lane, time, _ in twin.late)
-    assert sorted((r["lanes"][0], t) for r in asked if r["reason"] != "LATE_SAMPLE" for t in range(r["since_us"], r["until_us"])) == twin.requests(-40)
+    of_orders = [r for r in asked if r["reason"] != "LATE_SAMPLE"]
+    assert sorted((r["lanes"][0], t) for r in of_orders for t in range(r["since_us"], r["until_us"])) == twin.requests(-40)
 
 
 @given(random=randoms())
@@ -149,7 +150,7 @@ def test_equals_its_twin(random: Random) -> None:
     for rank, topic in enumerate(INPUTS):
         row, verdicts = task.ledger.row(rank), [v for vs in twin.verdicts[rank] for v in vs]
         assert row["messages"] == len(logs[topic])
-        assert {k: row[k] for k in ("accepted", "duplicate", "conflict", "future", "late")} == {k: verdicts.count(k) for k in ("accepted", "duplicate", "conflict", "future", "late")}
+        assert [row[fate] for fate in FATES] == [verdicts.count(fate) for fate in FATES]
     accepted = sum(task.ledger.row(r)["accepted"] + (task.ledger.row(r)["late"] if r == 0 else 0) for r in range(len(INPUTS)))
     applied = sum(task.ledger.row(r)["applied"] for r in range(len(INPUTS)))
     assert accepted == applied + len(task.release.pending) + len(task.release_orders.pending)
@@ -188,5 +189,5 @@ def test_the_cases_are_not_empty() -> None:
                 total[encoded.topic] = total.get(encoded.topic, 0) + len(encoded)
             for record in tx.records:
                 total[record.topic] = total.get(record.topic, 0) + 1
-    assert set(total) == {*TOPIC.values(), "dq.dead-letter.v1", "dq.late.v1", "dq.quarantine.v1", "audit.restate-request.v1"}
+    assert set(total) == {*TOPIC.values(), *ASIDE}
     assert all(n > 9 for n in total.values()), sorted(total.items())
