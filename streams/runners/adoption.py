@@ -13,7 +13,7 @@ from streams.operators.order_book import differing
 from streams.runners.epoch import Adopted
 from streams.runners.frontier_records import LiveLanes
 from streams.runners.lanebook import touch_all
-from streams.runners.records import Record, Restatement, restate_request
+from streams.runners.records import Record, Restatement, reference_letters, restate_request
 
 if TYPE_CHECKING:
     from streams.runners.task import Task
@@ -46,8 +46,15 @@ def adopt(task: Task, adopted: Adopted) -> None:
     task.adopted = adopted
     if not same:
         task.renew_encoders()
-    task.outbox.epochs.append(epoch)
+    begin(task)
     look_at_everything(task)
+
+
+def begin(task: Task) -> None:
+    """The epoch in force begins with the transaction that is open: its record, and what could not be read of its rows."""
+    task.outbox.epochs.append(task.adopted.epoch)
+    if task.environment.partition == 0:
+        task.outbox.records += reference_letters(task.writer, task.adopted.refused)
 
 
 def release_all(task: Task) -> None:

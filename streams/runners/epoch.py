@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from streams.configuration import Configuration
 from streams.model.hierarchy import Hierarchy
@@ -24,10 +25,25 @@ class Epoch:
     fingerprint: str
 
 
+class Row(NamedTuple):
+    """A record of a reference topic as the log has it."""
+
+    topic: str
+    offset: int
+    append_us: int
+    key: bytes | None
+    value: bytes | None
+
+
 @dataclass(frozen=True, slots=True)
 class Adopted:
-    """What an epoch stands for: its configuration and the hierarchy of its reference rows."""
+    """What an epoch stands for: its configuration and the hierarchy of its reference rows.
+
+    refused: rows, new with this epoch, that cannot be read, each with the reason. Every task reads them; the one of partition 0
+    tells of them.
+    """
 
     epoch: Epoch
     configuration: Configuration
     hierarchy: Hierarchy
+    refused: tuple[tuple[Row, str], ...] = ()

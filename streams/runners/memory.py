@@ -14,6 +14,7 @@ import numpy as np
 from streams.codec.log import Log
 from streams.errors import TaskError
 from streams.kernel import POS
+from streams.runners import adoption
 from streams.runners.epoch import Adopted
 from streams.runners.task import Environment, Task, Transaction
 from streams.topology import Topology
@@ -39,6 +40,7 @@ def run(
 ) -> Iterator[tuple[Task, Transaction]]:
     """The transactions of one task over its whole logs, one for each slice. epochs: from number 0 on; logs by catalogue topic."""
     task = Task(build, epochs[0], environment)
+    adoption.begin(task)
     topics, ahead = task.topology.inputs, list(epochs[1:])
     place = [int(np.searchsorted(logs[t].offset, v)) for t, v in zip(topics, task.vector, strict=True)]
     while True:

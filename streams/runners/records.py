@@ -19,6 +19,7 @@ from streams.codec.reader import Read
 from streams.codec.reasons import DETAILS, REASONS
 from streams.kernel import I64
 from streams.operators.evidence import checksum
+from streams.runners.epoch import Row
 from streams.time.gate import CONFLICT, FUTURE
 
 HEAD_BYTES = 65_536  # of a value too large to be kept whole
@@ -81,16 +82,17 @@ def dead_letters(writer: RecordWriter, origin: Origin, read: Read) -> Iterable[R
         yield writer.record(DEAD_LETTERS, where["key"], letter, f"{origin.topic}|{origin.partition}|{where['offset']}", where["append_us"])
 
 
-def reference_letter(
-    writer: RecordWriter, topic: str, offset: int, append_us: int, key: bytes | None, value: bytes | None, detail: str
-) -> Record:
-    """The dead letter of a row of a reference topic, which no gate sees; read by every task, told by the one of partition 0."""
-    letter = {
-        "topic": topic, "partition": 0, "offset": offset, "append_us": max(0, append_us), "key": key,
-        "value": (value or b"")[:MESSAGE_BYTES_MAX], "value_length": len(value or b""), "value_hash": murmur3(value or b"").hex(),
-        "reason": "bad-reference", "detail": detail, "headers": {}, "application": writer.application, "schema_id": None,
-    }  # fmt: skip
-    return writer.record(DEAD_LETTERS, key, letter, f"{topic}|0|{offset}", max(0, append_us))
+def reference_letters(writer: RecordWriter, refused: Iterable[tuple[Row, str]]) -> Iterable[Record]:
+    """Dead letters of rows of a reference topic, which no gate sees."""
+    for row, detail in refused:
+        append_us, value = max(0, row.append_us), row.value or b""
+        letter = {
+            "topic": row.topic, "partition": 0, "offset": row.offset, "append_us": append_us, "key": row.key,
+            "value": value[:MESSAGE_BYTES_MAX], "value_length": len(value), "value_hash": murmur3(value).hex(),
+            "reason": "bad-reference", "detail": detail, "headers": {},
+            "application": writer.application, "schema_id": None,
+        }  # fmt: skip
+        yield writer.record(DEAD_LETTERS, row.key, letter, f"{row.topic}|0|{row.offset}", append_us)
 
 
 def _about(read: Read, names: Any, rows: Sequence[int], m: int) -> dict[str, Any]:

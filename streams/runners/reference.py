@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import io
 import threading
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import fastavro
 
@@ -17,21 +17,10 @@ from streams.codec.blobs import without_logical_types
 from streams.configuration import Configuration, of_content
 from streams.errors import TaskError
 from streams.model.hierarchy import AssetRow, Hierarchy
-from streams.runners.epoch import Adopted, Epoch
-from streams.runners.records import Record, RecordWriter, reference_letter
+from streams.runners.epoch import Adopted, Epoch, Row
 
 _FRAME = 5
 Writer = Callable[[int], Mapping[str, Any] | None]
-
-
-class Row(NamedTuple):
-    """A record of a reference topic as the log has it."""
-
-    topic: str
-    offset: int
-    append_us: int
-    key: bytes | None
-    value: bytes | None
 
 
 def decoded(value: bytes | None, writer: Writer, contract: str) -> dict[str, Any] | str:
@@ -44,7 +33,8 @@ def decoded(value: bytes | None, writer: Writer, contract: str) -> dict[str, Any
     if schema is None:
         return "unknown-schema"
     try:
-        found = fastavro.schemaless_reader(io.BytesIO(value[_FRAME:]), without_logical_types(schema), without_logical_types(schema_of(contract)))
+        written, wanted = without_logical_types(schema), without_logical_types(schema_of(contract))
+        found = fastavro.schemaless_reader(io.BytesIO(value[_FRAME:]), written, wanted)
     except Exception as error:  # noqa: BLE001  fastavro has no exception of its own: whatever it raises is about these bytes
         return f"{type(error).__name__}: {error}"
     assert isinstance(found, dict)
@@ -75,7 +65,8 @@ class ReferenceData:
                 if isinstance(raw, str):
                     self._refused.append((row, raw))
                 else:
-                    self._rows.append((row.offset, AssetRow(raw["line"], raw["asset"], raw["parent"], raw["valid_from_us"], raw["revision"])))
+                    fields = (raw[name] for name in ("line", "asset", "parent", "valid_from_us", "revision"))
+                    self._rows.append((row.offset, AssetRow(*fields)))
                 self.next = row.offset + 1
 
     def add_configurations(self, rows: list[Row]) -> None:
@@ -83,7 +74,8 @@ class ReferenceData:
         for row in rows:
             raw = decoded(row.value, self._writer, CONFIGURATIONS)
             if isinstance(raw, str):
-                raise TaskError("a configuration under which tasks may have worked cannot be read", topic=row.topic, offset=row.offset, reason=raw)
+                where: dict[str, Any] = {"topic": row.topic, "offset": row.offset}
+                raise TaskError("a configuration under which tasks may have worked cannot be read", **where, reason=raw)
             with self._lock:
                 self._known[raw["fingerprint"]] = of_content(self._application, raw["content"])
 
@@ -98,14 +90,19 @@ class ReferenceData:
                 self._hierarchies[count] = Hierarchy.of(row for _, row in self._rows[:count])
             return self._hierarchies[count]
 
-    def adopted(self, epoch: Epoch, configuration: Configuration | None = None) -> Adopted:
-        """What an epoch stands for. configuration: that of this process, if the epoch has it."""
+    def adopted(self, epoch: Epoch, configuration: Configuration | None = None, before: Epoch | None = None) -> Adopted:
+        """What an epoch stands for. configuration: that of this process, if the epoch has it; before: the epoch before it."""
         if configuration is None or configuration.fingerprint != epoch.fingerprint:
             if epoch.fingerprint not in self._known:
                 raise TaskError("an epoch names a configuration that is not kept", fingerprint=epoch.fingerprint, known=sorted(self._known))
             configuration = self._known[epoch.fingerprint]
-        return Adopted(epoch, configuration, self.hierarchy(epoch.reference[HIERARCHY]))
+        since, until = before.reference[HIERARCHY] if before else 0, epoch.reference[HIERARCHY]
+        refused = tuple((row, reason) for row, reason in self._refused if since <= row.offset < until)
+        return Adopted(epoch, configuration, self.hierarchy(until), refused)
 
-    def letters(self, writer: RecordWriter, since: int, until: int) -> list[Record]:
-        """Dead letters of the rows at since <= offset < until that cannot be read."""
-        return [reference_letter(writer, r.topic, r.offset, r.append_us, r.key, r.value, reason) for r, reason in self._refused if since <= r.offset < until]
+    def chain(self, epochs: Iterable[Epoch], configuration: Configuration | None = None) -> list[Adopted]:
+        """What epochs 0, 1, 2, ... stand for."""
+        found: list[Adopted] = []
+        for epoch in epochs:
+            found.append(self.adopted(epoch, configuration, found[-1].epoch if found else None))
+        return found

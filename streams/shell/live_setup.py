@@ -47,6 +47,7 @@ def setup_of(
     return Setup(
         application=prefix + configuration.application, configuration=configuration, catalogue=configuration.catalogue(prefix),
         epochs=deployment.epochs(configuration, prefix), snapshots=deployment.snapshots(configuration, prefix),
-        build=deployment.topology_of, connection=connection(settings.kafka), writer=registry.schema, schema_id=ids.__getitem__, code=version("andon"),
+        build=deployment.topology_of, connection=connection(settings.kafka), writer=registry.schema, schema_id=ids.__getitem__,
+        code=version("andon"),
         bounds=bounds_of(settings), instance=instance, until_end=until_end,
     )  # fmt: skip

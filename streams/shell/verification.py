@@ -19,9 +19,9 @@ from streams.codec.blobs import RecordReader
 from streams.codec.outputs import ID_HEADER
 from streams.errors import DataError
 from streams.runners import memory
-from streams.runners.epoch import Adopted
+from streams.runners.epoch import Adopted, Row
 from streams.runners.frontier_records import KIND_HEADER
-from streams.runners.reference import ReferenceData, Row, decoded, epoch_of
+from streams.runners.reference import ReferenceData, decoded, epoch_of
 from streams.runners.task import Environment
 from streams.shell.deployment import topology_of
 from streams.shell.export import Export
@@ -104,8 +104,8 @@ def _epochs(export: Export, reference: ReferenceData, partition: int) -> list[Ad
         raw = decoded(record.value, export.schemas.get, "ctl.epoch.v1")
         if isinstance(raw, str):
             raise DataError("an epoch record cannot be read", topic=name, partition=partition, offset=record.offset, reason=raw)
-        found.append(reference.adopted(epoch_of(raw)))
-    return sorted(found, key=lambda a: a.epoch.number)
+        found.append(epoch_of(raw))
+    return reference.chain(sorted(found, key=lambda epoch: epoch.number))
 
 
 def _environment(export: Export, partition: int) -> Environment:

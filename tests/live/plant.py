@@ -60,7 +60,8 @@ _OUTPUTS = ("ctx.window.v1", "ctx.state-interval.v1", "ctx.count.v1", "ctx.measu
 def context_configuration(window: str = "1 s") -> str:
     topics = "".join(f'[topics."{name}"]\npartitions = {PARTITIONS}\n' for name in (*INPUTS, *_OUTPUTS))
     limits = "".join(_LIMITS.format(name) for name in INPUTS)
-    return f'application = "plant"\ntopology = "context"\n{topics}[lane_classes]\ndefault = "live"\n{limits}{_RULES.replace("WINDOW", window)}'
+    head = f'application = "plant"\ntopology = "context"\n{topics}[lane_classes]\ndefault = "live"\n'
+    return head + limits + _RULES.replace("WINDOW", window)
 
 
 class Running:
@@ -150,8 +151,9 @@ class Plant:
     @property
     def environment(self) -> dict[str, str]:
         return {
-            "ANDON_KAFKA__BOOTSTRAP_SERVERS": self.bootstrap_servers, "ANDON_REGISTRY__URL": self.registry_url, "ANDON_TOPIC_PREFIX": self.prefix,
-            "ANDON_WORKER__SESSION_TIMEOUT_S": str(SESSION_S), "ANDON_WORKER__SNAPSHOT_INTERVAL_S": "2", **self.more,
+            "ANDON_KAFKA__BOOTSTRAP_SERVERS": self.bootstrap_servers, "ANDON_REGISTRY__URL": self.registry_url,
+            "ANDON_TOPIC_PREFIX": self.prefix, "ANDON_WORKER__SESSION_TIMEOUT_S": str(SESSION_S),
+            "ANDON_WORKER__SNAPSHOT_INTERVAL_S": "2", **self.more,
         }  # fmt: skip
 
     def call(self, *arguments: str) -> Result:
@@ -244,12 +246,13 @@ class Gateways:
         number = self.sequence[source] = self.sequence.get(source, -1) + 1
         dirt, asset = random.random(), random.choice(ASSETS)
         time_us = now_us - (2_000_000 if dirt < 0.005 else random.randrange(200_000)) + (900_000 if dirt > 0.998 else 0)
-        record: dict[str, Any] = {"kind": "DATA", "source": source, "boot": 0, "sequence": number, "asset": asset, "quality": "GOOD", "event_time_us": time_us}
-        record |= {
+        record: dict[str, Any] = {"kind": "DATA", "source": source, "boot": 0, "sequence": number, "asset": asset, "quality": "GOOD"}
+        more: dict[str, dict[str, Any]] = {
             "ot.sample.v1": {"tag": random.choice("xy"), "value": random.gauss(20, 5)},
             "ot.state.v1": {"tag": "mode", "value": random.choice(("RUN", "IDLE", "DOWN"))},
             "ot.count.v1": {"tag": "total", "value": number % 1000, "mode": "TOTAL", "device": "d"},
-        }[name]
+        }
+        record |= more[name] | {"event_time_us": time_us}
         self.plant.write(name, line, record)
         if 0.01 < dirt < 0.03:
             self.plant.write(name, line, record if dirt < 0.025 else record | {"event_time_us": time_us + 1})

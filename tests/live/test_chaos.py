@@ -6,7 +6,7 @@ from __future__ import annotations
 import signal
 import time
 
-from tests.live.plant import SESSION_S, Gateways, Plant
+from tests.live.plant import SESSION_S, Gateways, Plant, Running
 
 
 def test_kills_a_zombie_and_members_that_come_and_go_leave_the_same_bytes_as_the_memory_runner(plant: Plant) -> None:
@@ -48,8 +48,8 @@ def test_kills_a_zombie_and_members_that_come_and_go_leave_the_same_bytes_as_the
     assert gateways.written > 5_000
 
 
-def _dies(worker: object, within_s: float) -> bool:
-    process = worker.process  # type: ignore[attr-defined]
+def _dies(worker: Running, within_s: float) -> bool:
+    process = worker.process
     end = time.monotonic() + within_s
     while time.monotonic() < end and process.poll() is None:
         time.sleep(0.05)

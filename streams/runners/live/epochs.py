@@ -12,6 +12,7 @@ from typing import Any
 from confluent_kafka import Consumer
 
 from streams.catalogue import CONFIGURATIONS
+from streams.configuration import Configuration
 from streams.errors import TaskError, require
 from streams.runners.epoch import Adopted, Epoch
 from streams.runners.live import kafka
@@ -53,9 +54,10 @@ def epoch_value(epoch: Epoch, setup: Setup, partition: int, writer: RecordWriter
     })  # fmt: skip
 
 
-def configuration_value(setup: Setup, fingerprint: str, content: str, topology: Topology, writer: RecordWriter) -> bytes:
+def configuration_value(configuration: Configuration, topology: Topology, writer: RecordWriter) -> bytes:
     """The framed record that keeps a configuration."""
-    return writer.value(CONFIGURATIONS, CONFIGURATIONS, {"fingerprint": fingerprint, "topology": topology.name, "content": content})
+    record = {"fingerprint": configuration.fingerprint, "topology": topology.name, "content": configuration.content}
+    return writer.value(CONFIGURATIONS, CONFIGURATIONS, record)
 
 
 def read(consumer: Consumer, setup: Setup, reference: Reference, partition: int, last: int) -> list[Adopted]:
@@ -67,9 +69,9 @@ def read(consumer: Consumer, setup: Setup, reference: Reference, partition: int,
         for message in part:
             raw = kafka.decoded(message, setup.writer, setup.epochs.schema)
             if [raw["topics"], raw["application"]] != [[t.name for t in setup.inputs], setup.application]:
-                raise TaskError("an epoch of other inputs or another application", topic=topic, offset=message.offset(), inputs=raw["topics"])
+                raise TaskError("an epoch of other inputs or another application", topic=topic, offset=message.offset(), read=raw["topics"])
             found[raw["epoch"]] = epoch_of(raw)
     missing = [n for n in range(last + 1) if n not in found]
     if missing:
-        raise TaskError("epoch records are missing", topic=topic, partition=partition, missing=missing, hint="the topic must be kept for ever")
-    return [reference.data.adopted(found[n], setup.configuration) for n in range(last + 1)]
+        raise TaskError("epoch records are missing", topic=topic, partition=partition, missing=missing, hint="it must be kept for ever")
+    return reference.data.chain((found[n] for n in range(last + 1)), setup.configuration)

@@ -39,8 +39,10 @@ class Inbox:
         if fetch.end <= expected:
             return rank
         if fetch.start > expected:
-            raise GapError("records are missing from the log", topic=fetch.topic, partition=self.partition, expected=expected, found=fetch.start,
-                           hint="has retention removed what was never read?")  # fmt: skip
+            raise GapError(
+                "records are missing from the log", topic=fetch.topic, partition=self.partition, expected=expected, found=fetch.start,
+                hint="has retention removed what was never read?",
+            )  # fmt: skip
         self._waiting[rank].append(Waiting(fetch, expected))
         self.position[rank] = fetch.end
         self.bytes[rank] += len(fetch.data)

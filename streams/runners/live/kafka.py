@@ -127,6 +127,6 @@ def decoded(message: Message, writer: Callable[[int], Mapping[str, Any] | None],
     """One of our own records, instants as integers; PlatformError where it cannot be read: nobody else may write there."""
     found = reference.decoded(message.value(), writer, contract)
     if isinstance(found, str):
-        raise PlatformError("a record of this program cannot be read", topic=message.topic(), partition=message.partition(), offset=message.offset(),
-                            reason=found)  # fmt: skip
+        where = {"topic": message.topic(), "partition": message.partition(), "offset": message.offset()}
+        raise PlatformError("a record of this program cannot be read", **where, reason=found)
     return found

@@ -102,7 +102,7 @@ class Owner:
         if adopted is None:
             task.advance()
         else:
-            self._adopt(adopted)
+            task.adopt(adopted)
         transaction = task.take()
         frontiers = self._frontiers(transaction, last)
         self.counts.fold_s += self.clock() - began
@@ -118,8 +118,10 @@ class Owner:
         pending, most = len(self.task.release.pending) + len(self.task.release_orders.pending), self.setup.bounds.pending_samples
         if pending > most:
             held = standing_of(self.task)
-            raise BudgetError("too many samples wait to become complete", partition=self.partition, pending=pending, most=most, held_by=held.held_by,
-                              lane=held.held_lane, hint="its writer is silent: start the pacemaker, or shorten its silence")  # fmt: skip
+            raise BudgetError(
+                "too many samples wait to become complete", partition=self.partition, pending=pending, most=most, held_by=held.held_by,
+                lane=held.held_lane, hint="its writer is silent: start the pacemaker, or shorten its silence",
+            )  # fmt: skip
 
     def _news(self) -> Adopted | None:
         """The next epoch, if the configuration or the reference data are others than those adopted."""
@@ -128,24 +130,17 @@ class Owner:
         if reference == now.reference[HIERARCHY] and configuration.fingerprint == now.fingerprint:
             return None
         epoch = Epoch(now.number + 1, tuple(self.task.vector), {HIERARCHY: reference}, configuration.fingerprint)
-        return self.reference.data.adopted(epoch, configuration)
-
-    def _adopt(self, adopted: Adopted) -> None:
-        before = self.task.adopted.epoch.reference[HIERARCHY]
-        self.task.adopt(adopted)
-        if self.partition == 0:
-            self.task.outbox.records += self.reference.data.letters(self.task.writer, before, adopted.epoch.reference[HIERARCHY])
+        return self.reference.data.adopted(epoch, configuration, now)
 
     def _frontiers(self, transaction: Transaction, last: bool) -> list[Record]:
         """Frontier records: behind the outputs of this transaction; elsewhere once an interval while there is news."""
         written, now = {encoded.topic for encoded in transaction.results if len(encoded)}, self.clock()
-        due = [
-            topic for topic in self.task.topology.outputs
-            if topic in written or last or (self._fed_since_told and now - self._told.get(topic, -1e9) >= self.setup.bounds.frontier_interval_s)
-        ]  # fmt: skip
+        every, interval = self.task.topology.outputs, self.setup.bounds.frontier_interval_s
+        silent = {topic for topic in every if now - self._told.get(topic, -interval) >= interval} if self._fed_since_told else set()
+        due = [topic for topic in every if last or topic in written or topic in silent]
         for topic in due:
             self._told[topic] = now
-        if len(due) == len(self.task.topology.outputs):
+        if len(due) == len(every):
             self._fed_since_told = False
         return [frontier_record(self.task, topic) for topic in due]
 
@@ -191,9 +186,10 @@ class Owner:
 
     def _produce_epoch(self, epoch: Epoch) -> None:
         configuration = self.task.adopted.configuration
-        self._produce(self.setup.epochs.name, epochs.epoch_value(epoch, self.setup, self.partition, self.task.writer), b"%d" % self.partition, [], self.partition)
+        value = epochs.epoch_value(epoch, self.setup, self.partition, self.task.writer)
+        self._produce(self.setup.epochs.name, value, b"%d" % self.partition, [], self.partition)
         if not self.reference.data.knows(epoch.fingerprint):  # several tasks may each write it: the same bytes
-            value = epochs.configuration_value(self.setup, epoch.fingerprint, configuration.content, self.task.topology, self.task.writer)
+            value = epochs.configuration_value(configuration, self.task.topology, self.task.writer)
             self._produce(self._topics[CONFIGURATIONS], value, epoch.fingerprint.encode(), [], 0)
 
     # ---- snapshots
@@ -207,9 +203,11 @@ class Owner:
         """Write the state at the committed vector, in a transaction of its own."""
         task, epoch = self.task, self.task.adopted.epoch
         assert tuple(task.vector) == self.committed, "a snapshot is taken at a commit"
-        found = snapshots.records(
-            self.setup, self.partition, self._generation, dump(task), self.committed, epoch.number, epoch.fingerprint, version_of(task.topology), task.writer,
-        )  # fmt: skip
+        manifest = {
+            "topics": [t.name for t in self.setup.inputs], "offsets": list(self.committed), "epoch": epoch.number,
+            "fingerprint": epoch.fingerprint, "state_version": version_of(task.topology),
+        }  # fmt: skip
+        found = snapshots.records(self.setup, self.partition, self._generation, dump(task), manifest, task.writer)
         values = list(found)  # packed before the transaction begins, which is bounded in time
         self.committing_since = self.clock()
         self.producer.begin_transaction()

@@ -13,8 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import aiokafka.consumer.fetcher as fetcher
 import faust
+from aiokafka.consumer import fetcher
 from aiokafka.structs import TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.transport.utils import DefaultSchedulingStrategy
@@ -71,7 +71,7 @@ class _Partition:
         start, found = self.next_fetch_offset, batches(self._records.data)
         at = start
         for batch in found:
-            if batch.base_offset > at and at > start:
+            if batch.base_offset > at > start:
                 raise GapError("record batches of a fetch leave a gap", topic=self._tp.topic, partition=self._tp.partition, expected=at,
                                found=batch.base_offset)  # fmt: skip
             at = batch.next_offset
@@ -152,8 +152,13 @@ async def resume(app: faust.App, partitions: set[tuple[str, int]]) -> None:
     await _in_consumer(app, "resume", partitions)
 
 
+def _thread_of(app: faust.App) -> Any:
+    consumer: Any = app.consumer
+    return consumer._thread
+
+
 async def _in_consumer(app: faust.App, method: str, partitions: set[tuple[str, int]]) -> None:
-    thread = app.consumer._thread
+    thread = _thread_of(app)
     consumer = thread._ensure_consumer()
     mine = consumer.assignment()
     wanted = [tp for tp in (TopicPartition(*p) for p in partitions) if tp in mine]
@@ -163,7 +168,7 @@ async def _in_consumer(app: faust.App, method: str, partitions: set[tuple[str, i
 
 def last_stable(app: faust.App, topic: str, partition: int) -> int | None:
     """Last stable offset of a partition as of the last fetch; None before the first."""
-    consumer, tp = app.consumer._thread._ensure_consumer(), TopicPartition(topic, partition)
+    consumer, tp = _thread_of(app)._ensure_consumer(), TopicPartition(topic, partition)
     if tp not in consumer.assignment():
         return None
     found = consumer.last_stable_offset(tp)

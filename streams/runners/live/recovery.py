@@ -12,6 +12,7 @@ from confluent_kafka import Consumer
 
 from streams.catalogue import HIERARCHY
 from streams.errors import SnapshotError, TaskError
+from streams.runners import adoption
 from streams.runners.epoch import Adopted, Epoch
 from streams.runners.live import epochs, kafka, snapshots
 from streams.runners.live.reference import Reference
@@ -19,6 +20,7 @@ from streams.runners.live.setup import Setup
 from streams.runners.state import load, version_of
 from streams.runners.task import Environment, Task
 
+ANOTHER = "inputs of a topology have changed: run it as another application"
 Report = Callable[[int, int], None]  # records folded again so far, records to fold
 
 
@@ -45,8 +47,8 @@ def recover(setup: Setup, reference: Reference, partition: int, report: Report) 
         if all(offset < 0 for offset, _ in found):
             return _begin(setup, reference, consumer, partition)
         if any(offset < 0 for offset, _ in found):
-            raise TaskError("only some inputs have a committed offset", partition=partition, offsets=dict(zip(names, [o for o, _ in found], strict=True)),
-                            hint="inputs of a topology have changed: run it as another application")  # fmt: skip
+            offsets = dict(zip(names, [offset for offset, _ in found], strict=True))
+            raise TaskError("only some inputs have a committed offset", partition=partition, offsets=offsets, hint=ANOTHER)
         number = epochs.number_in(found[0][1], partition=partition)
         known = epochs.read(consumer, setup, reference, partition, number)
         return _restore(setup, consumer, partition, known, tuple(offset for offset, _ in found), report)
@@ -60,7 +62,7 @@ def _begin(setup: Setup, reference: Reference, consumer: Consumer, partition: in
     vector = tuple(kafka.edges(consumer, topic.name, partition)[0] for topic in setup.inputs)
     first = Epoch(0, vector, {HIERARCHY: reference.data.next}, setup.configuration.fingerprint)
     task = Task(setup.build, reference.data.adopted(first, setup.configuration), environment(setup, partition))
-    task.outbox.epochs.append(first)
+    adoption.begin(task)
     return Recovered(task, 0, new=True)
 
 
@@ -78,8 +80,10 @@ def _restore(
         adopted = known[taken.epoch]
         wanted = version_of(setup.build(adopted.configuration))
         if taken.state_version != wanted:
-            raise SnapshotError("the snapshot was taken by another version of this program's state", partition=partition, taken=taken.state_version,
-                                wanted=wanted, hint="go back to that version, or run this one as another application")  # fmt: skip
+            raise SnapshotError(
+                "the snapshot was taken by another version of this program's state", partition=partition, taken=taken.state_version,
+                wanted=wanted, hint="go back to that version, or run this one as another application",
+            )  # fmt: skip
         task, ahead = load(setup.build, adopted, where, taken.state()), list(known[taken.epoch + 1 :])
     return Recovered(task, generation, new=False, refolded=_refold(setup, task, ahead, vector, partition, report))
 

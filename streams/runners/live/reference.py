@@ -6,9 +6,10 @@ import threading
 
 from streams.catalogue import CONFIGURATIONS, HIERARCHY
 from streams.errors import GapError
+from streams.runners.epoch import Row
 from streams.runners.live import kafka
 from streams.runners.live.setup import Setup
-from streams.runners.reference import ReferenceData, Row
+from streams.runners.reference import ReferenceData
 
 
 class Whole:

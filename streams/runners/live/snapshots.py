@@ -6,7 +6,7 @@ half of one. Its key is (task, generation modulo 3, piece): compaction leaves th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,19 +40,17 @@ class Taken:
 
 
 def records(
-    setup: Setup, partition: int, generation: int, state: State, vector: tuple[int, ...], epoch: int, fingerprint: str, version: str, writer: RecordWriter
-) -> Iterator[tuple[bytes, bytes]]:
-    """(key, framed value) of each piece and of the manifest, last."""
+    setup: Setup, partition: int, generation: int, state: State, manifest: Mapping[str, Any], writer: RecordWriter
+) -> Iterator[tuple[bytes, bytes]]:  # fmt: skip
+    """(key, framed value) of each piece and of the manifest, last. manifest: topics, offsets, epoch, fingerprint, state_version."""
     name, schema = setup.snapshots.name.removeprefix(setup.catalogue.prefix), setup.snapshots.schema
     whole = packed(state)
     pieces = [whole[at : at + PIECE_BYTES] for at in range(0, len(whole), PIECE_BYTES)]
     same = {"application": setup.application, "partition": partition, "generation": generation}
     for number, piece in enumerate(pieces):
         yield _key(partition, generation, number), writer.value(name, schema, same | {"chunk": number, "payload": piece})
-    yield _key(partition, generation, MANIFEST), writer.value(name, schema, same | {
-        "chunk": MANIFEST, "payload": b"", "chunks": len(pieces), "checksum": murmur3(whole).hex(), "topics": [t.name for t in setup.inputs],
-        "offsets": list(vector), "epoch": epoch, "fingerprint": fingerprint, "state_version": version,
-    })  # fmt: skip
+    last = {"chunk": MANIFEST, "payload": b"", "chunks": len(pieces), "checksum": murmur3(whole).hex()}
+    yield _key(partition, generation, MANIFEST), writer.value(name, schema, same | last | dict(manifest))
 
 
 def _key(partition: int, generation: int, piece: int) -> bytes:

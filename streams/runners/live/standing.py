@@ -46,9 +46,10 @@ def _watermarks(task: Task, lanes: I32) -> I64:
     """W[input, lane] for some lanes; for the orders input, what the lane's chain of work centers is complete through."""
     clocks, book = task.book.clocks, task.book
     if not len(lanes):
-        return np.maximum(clocks.claim[:, None], clocks.append[:, None] - clocks.silence)
+        floors: I64 = np.maximum(clocks.claim[:, None], clocks.append[:, None] - clocks.silence)
+        return floors
     lane_class = book.lanes.lane_class[lanes]
-    found = np.maximum(clocks.claim[:, None], clocks.append[:, None] - clocks.silence[:, lane_class])
+    found: I64 = np.maximum(clocks.claim[:, None], clocks.append[:, None] - clocks.silence[:, lane_class])
     found = np.maximum(found, np.maximum(book.lanes.carried[:, lanes], book.lanes.latest[:, lanes] - clocks.lateness[:, lane_class]))
     if task.orders >= 0:
         own = np.delete(found, task.orders, axis=0).min(axis=0)
@@ -58,9 +59,9 @@ def _watermarks(task: Task, lanes: I32) -> I64:
 
 
 def _waiting_lanes(task: Task) -> I32:
-    """Lanes that are ahead of what holds for every lane, or may be."""
-    found = [live.all_lanes() for live in task.live.values()]
-    return found[0] if found else np.zeros(0, np.int32)
+    """Lanes that have samples waiting, and those that are ahead of what holds for every lane, or may be."""
+    waiting = np.flatnonzero(task.release.pending.links.head[: task.book.count] >= 0)
+    return np.unique(np.concatenate([waiting, *(live.all_lanes() for live in task.live.values())])).astype(np.int32)
 
 
 def standing_of(task: Task) -> Standing:

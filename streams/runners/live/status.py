@@ -16,7 +16,9 @@ def status_of(worker: Worker) -> dict[str, Any]:
     setup = worker.setup
     return {
         "application": setup.application, "topology": setup.topology.name, "code": setup.code, "instance": setup.instance,
-        "configuration": setup.configuration.fingerprint, "process_cpu_seconds": time.process_time(), "reference_offset": worker.reference.data.next, "ready": worker.ready,
+        "configuration": setup.configuration.fingerprint,
+        "process_cpu_seconds": time.process_time(), "reference_offset": worker.reference.data.next,
+        "ready": worker.ready,
         "recovering": worker.recovering, "tasks": [_task(worker, part.owner) for _, part in sorted(worker.parts.items())],
     }  # fmt: skip
 
@@ -28,9 +30,9 @@ def _task(worker: Worker, owner: Owner) -> dict[str, Any]:
         fates = dict(one.fates)
         messages, dead, applied = fates.pop(MESSAGES), fates.pop(DEAD), fates.pop("applied")
         accepted = fates.pop("accepted")
-        end = private.last_stable(worker.app, one.topic, owner.partition)
+        end, position = private.last_stable(worker.app, one.topic, owner.partition), owner.inbox.position[rank]
         inputs.append({
-            "input": one.topic, "position": owner.inbox.position[rank], "lag": None if end is None else max(0, end - owner.inbox.position[rank]),
+            "input": one.topic, "position": position, "lag": None if end is None else max(0, end - position),
             "append_us": one.append_us, "claim_us": one.claim_us, "through_us": one.through_us, "delay_us": one.delay_us,
             "messages": {"decoded": messages - dead, "dead": dead}, "samples": {"accepted": accepted, "applied": applied, **fates},
         })  # fmt: skip

@@ -80,19 +80,21 @@ class Worker:
 
     def _application(self) -> faust.App:
         setup, bounds = self.setup, self.setup.bounds
+        brokers = "kafka://" + setup.connection.bootstrap_servers.replace(",", ";")
         app = faust.App(
-            setup.application, broker="kafka://" + setup.connection.bootstrap_servers.replace(",", ";"), broker_credentials=self._credentials(),
+            setup.application, broker=brokers, broker_credentials=self._credentials(),
             store="memory://", web_enabled=False, ConsumerScheduler=private.SCHEDULER, agent_supervisor=mode.CrashingSupervisor,
             stream_wait_empty=False, consumer_auto_offset_reset="earliest", topic_disable_leader=True, topic_allow_declare=False,
-            consumer_max_fetch_size=4 << 20, broker_session_timeout=bounds.session_timeout_s, broker_heartbeat_interval=bounds.session_timeout_s / 5,
+            consumer_max_fetch_size=4 << 20, broker_session_timeout=bounds.session_timeout_s,
+            broker_heartbeat_interval=bounds.session_timeout_s / 5,
             broker_request_timeout=60.0, broker_rebalance_timeout=20.0, consumer_group_instance_id=setup.instance,
             datadir=tempfile.mkdtemp(prefix="andon-"), loop=asyncio.get_running_loop(),
         )  # fmt: skip
         private.install(app)
-        raw = {"value_type": bytes, "value_serializer": "raw", "key_type": bytes, "key_serializer": "raw"}
+        raw: dict[str, Any] = {"value_type": bytes, "value_serializer": "raw", "key_type": bytes, "key_serializer": "raw"}
         source = app.topic(*(t.name for t in setup.inputs), acks=False, maxsize=16, **raw)
-        app.on_partitions_revoked.connect(self._revoked)
-        app.on_rebalance_complete.connect(self._assigned)
+        app.on_partitions_revoked.connect(self._revoked)  # type: ignore[arg-type]  # Faust types a receiver with *args only
+        app.on_rebalance_complete.connect(self._assigned)  # type: ignore[arg-type]
         app.agent(source, name=setup.topology.name)(self._intake)
         return app
 
@@ -174,7 +176,8 @@ class Worker:
             raise TaskError("the group gave this worker only some inputs of a task", lacking=lacking)
         parked, self._parked = self._parked, {}
         self.recovering = len(numbers)
-        owners = [o for o in await asyncio.gather(*(self._in_thread(self._acquire, n, parked.pop(n, None), generation) for n in numbers)) if o]
+        taken = await asyncio.gather(*(self._in_thread(self._acquire, n, parked.pop(n, None), generation) for n in numbers))
+        owners: list[Owner] = [owner for owner in taken if owner is not None]
         self.recovering = 0
         if generation != private.generation(self.app):
             self._parked |= {owner.partition: owner for owner in owners}
@@ -257,11 +260,12 @@ class Worker:
             part.wake.set()
         await self._in_thread(owner.cycle, work)
         target = self._targets.get(owner.partition)
-        if target is not None and not part.done and not len(owner.inbox):
-            if all(position >= end for position, end in zip(owner.inbox.position, target, strict=True)):
-                await self._in_thread(owner.cycle, [], last=True)
-                await self._in_thread(owner.snapshot)
-                part.done = True
+        if target is None or part.done or len(owner.inbox):
+            return
+        if all(position >= end for position, end in zip(owner.inbox.position, target, strict=True)):
+            await self._in_thread(owner.cycle, [], last=True)
+            await self._in_thread(owner.snapshot)
+            part.done = True
 
     def _behind(self, part: Part, rank: int) -> bool:
         end = private.last_stable(self.app, self.setup.inputs[rank].name, part.owner.partition)
@@ -295,7 +299,8 @@ class Worker:
                 for part in list(self.parts.values()):
                     since = part.owner.committing_since
                     if since is not None and now - since > bounds.watchdog_s:
-                        raise PlatformError("a commit does not come to an end", partition=part.owner.partition, seconds=round(now - since, 1))
+                        where: dict[str, Any] = {"partition": part.owner.partition, "seconds": round(now - since, 1)}
+                        raise PlatformError("a commit does not come to an end", **where)
                 if now - looked > bounds.reference_interval_s:
                     await self._in_thread(self.reference.refresh)
                     looked = time.monotonic()
