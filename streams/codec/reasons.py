@@ -26,7 +26,7 @@ DETAILS = {
     "no-key": "the record has no key", "bad-key": "the key is not a line path enterprise/site/area/line",
     "no-source": "a numbered record must name its source", "bad-sequence": "the sequence number is negative or too large",
     "no-asset": "the asset id is empty", "no-tag": "the tag is empty",
-    "bad-time": "an event time or claim is beyond 36,000 years from 1970", "no-through": "HEARTBEAT and CLAIM need `through_us`",
+    "bad-time": "an event time or claim is before the year 2 or after the year 9998", "no-through": "HEARTBEAT and CLAIM need `through_us`",
     "arrays-differ": "the parallel arrays differ in length", "bad-index": "a sample names a signal that is not in the table",
     "bad-quality": "a quality is none of 0, 1, 2",
 }  # fmt: skip

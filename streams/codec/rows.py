@@ -17,8 +17,9 @@ from streams.codec.murmur import hash128
 from streams.columns.dictionary import FULL, NOT_TEXT, Table, intern
 from streams.kernel import I8, I16, I32, I64, NEG, U8, U64, inner, int64, kernel
 from streams.time.gate import CLAIM, DATA, DEAD, HEARTBEAT, UNNUMBERED
+from streams.time.instants import FIRST_US, LAST_US
 
-FARTHEST = 1 << 60  # microseconds from 1970 that an event time may be away: 36,500 years
+LARGEST = 1 << 60  # sequence number, and difference of two times
 MAX_PATH = 4
 
 _LINES, _LANES, _SIGNALS, _SOURCES, _TEXTS = range(5)  # which dictionary is full
@@ -126,7 +127,7 @@ def _head(t: Tables, log: Log, d: Decoded, plain: U8, out: Out, m: int, samples:
     if kind == CLAIM or kind == HEARTBEAT:
         if through == NEG:
             return r.NO_THROUGH
-        if through < -FARTHEST or through > FARTHEST:
+        if through < FIRST_US or through > LAST_US:
             return r.BAD_TIME
         out.through[m] = through
     if kind == HEARTBEAT:
@@ -141,7 +142,7 @@ def _head(t: Tables, log: Log, d: Decoded, plain: U8, out: Out, m: int, samples:
             n += 1
         out.beat[m + 1] = n
     if kind == DATA:
-        if sequence != UNNUMBERED and (sequence < 0 or sequence > FARTHEST - samples):
+        if sequence != UNNUMBERED and (sequence < 0 or sequence > LARGEST - samples):
             return r.BAD_SEQUENCE
         if sequence != UNNUMBERED and d.size[i.SOURCE, m] == 0:
             return r.NO_SOURCE
@@ -185,7 +186,7 @@ def _hashes(log: Log, m: int, whole: bool, numbered: bool, out: Out, n: int, h: 
 def _single(t: Tables, log: Log, d: Decoded, value_kind: int, extra_kind: int, named: bool, bits: I64, out: Out, m: int) -> int:
     """The one row of a DATA message; OK, a reason, or -(dictionary + 1)."""
     n, line, time, quality = out.row[m], out.line[m], d.ints[i.TIME, m], d.ints[i.QUALITY, m]
-    if time < -FARTHEST or time > FARTHEST:
+    if time < FIRST_US or time > LAST_US:
         return r.BAD_TIME
     if named and d.size[i.ASSET, m] == 0:
         return r.NO_ASSET
@@ -270,7 +271,7 @@ def _packed(t: Tables, log: Log, d: Decoded, codes: I32, bits: I64, out: Out, m:
     qualities = d.items[i.QUALITIES_OF, m]
     if d.items[i.TIMES, m] != count or d.items[i.VALUES, m] != count or (qualities != 0 and qualities != count):
         return r.ARRAYS_DIFFER
-    if base < -FARTHEST or base > FARTHEST:
+    if base < FIRST_US or base > LAST_US:
         return r.BAD_TIME
     n, numbered = out.row[m], out.first[m] != UNNUMBERED
     for k in range(count):
@@ -278,7 +279,7 @@ def _packed(t: Tables, log: Log, d: Decoded, codes: I32, bits: I64, out: Out, m:
         quality = d.item_ints[d.start[i.QUALITIES_OF, m] + k] if qualities else 0
         if which < 0 or which >= table:
             return r.BAD_INDEX
-        if delta < -FARTHEST or delta > FARTHEST or base + delta < -FARTHEST or base + delta > FARTHEST:
+        if delta < -LARGEST or delta > LARGEST or base + delta < FIRST_US or base + delta > LAST_US:
             return r.BAD_TIME
         if quality < 0 or quality > 2:
             return r.BAD_QUALITY
@@ -317,7 +318,7 @@ def frames(log: Log, schema_id: I64, reason: I16) -> None:
     for m in range(log.offset.shape[0]):
         at, size = log.value_at[m], log.value_size[m]
         schema_id[m], reason[m] = -1, OK
-        if log.append[m] == NEG:
+        if log.append[m] < FIRST_US or log.append[m] > LAST_US:
             reason[m] = r.NO_APPEND_TIME
         elif size < 0:
             reason[m] = r.NO_VALUE

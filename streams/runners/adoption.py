@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from streams.errors import TaskError
-from streams.kernel import NEG, POS
+from streams.kernel import NEG
 from streams.model.hierarchy import Hierarchy
 from streams.operators.order_book import differing
 from streams.runners.epoch import Adopted
@@ -103,7 +103,7 @@ def _requests(task: Task, hierarchy: Hierarchy) -> list[Record]:
             continue
         for since, until in differing(old, new, int(front[lane])):
             asked = Restatement(
-                line=line, lane=asset, descendants=False, since_us=max(since, -POS), until_us=until, reason="REFERENCE",
+                line=line, lane=asset, descendants=False, since_us=since, until_us=until, reason="REFERENCE",
                 time_us=int(front[lane]), at=None,
             )  # fmt: skip
             found.append(restate_request(task.writer, task.topology.name, task.adopted.configuration.fingerprint, asked))

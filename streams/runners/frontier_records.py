@@ -14,6 +14,7 @@ import numpy as np
 from streams.codec.outputs import TIME_HEADER
 from streams.kernel import I32, I64, NEG, grown
 from streams.runners.records import Record
+from streams.time.instants import representable
 
 if TYPE_CHECKING:
     from streams.runners.task import Task
@@ -62,8 +63,8 @@ def frontier_record(task: Task, topic: str) -> Record:
     lanes, at = task.live[topic].moved(task)
     frontier = {
         "epoch": task.adopted.epoch.number, "lanes": [task.names.lane_path(int(lane)) for lane in lanes],
-        "frontiers_us": [max(NEG, int(t)) for t in at], "class_table": task.adopted.configuration.fingerprint,
-        "classes": list(task.book.time.classes.names), "floors_us": [max(NEG, int(t)) for t in task.book.floors()],
+        "frontiers_us": [representable(int(t)) for t in at], "class_table": task.adopted.configuration.fingerprint,
+        "classes": list(task.book.time.classes.names), "floors_us": [representable(int(t)) for t in task.book.floors()],
     }  # fmt: skip
     value = task.writer.value(topic, task.environment.catalogue.of(topic).schema, {"kind": "FRONTIER", "frontier": frontier})
-    return Record(topic, b"frontier", value, [(KIND_HEADER, b"frontier"), (TIME_HEADER, b"%d" % int(task.book.lowest()))])
+    return Record(topic, b"frontier", value, [(KIND_HEADER, b"frontier"), (TIME_HEADER, b"%d" % representable(task.book.lowest()))])

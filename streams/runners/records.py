@@ -21,6 +21,7 @@ from streams.kernel import I64
 from streams.operators.evidence import checksum
 from streams.runners.epoch import Row
 from streams.time.gate import CONFLICT, FUTURE
+from streams.time.instants import representable
 
 HEAD_BYTES = 65_536  # of a value too large to be kept whole
 
@@ -66,8 +67,9 @@ def _coordinates(origin: Origin, read: Read, m: int) -> dict[str, Any]:
     log, value = read.log, read.log.value(m)
     kept = value if value is None or len(value) <= MESSAGE_BYTES_MAX else value[:HEAD_BYTES]
     return {
-        "topic": origin.topic, "partition": origin.partition, "offset": int(log.offset[m]), "append_us": max(0, int(log.append[m])),
-        "key": log.key(m), "value": kept, "value_length": len(value or b""), "value_hash": murmur3(value or b"").hex(),
+        "topic": origin.topic, "partition": origin.partition, "offset": int(log.offset[m]), "key": log.key(m),
+        "append_us": representable(max(0, int(log.append[m]))), "value": kept,
+        "value_length": len(value or b""), "value_hash": murmur3(value or b"").hex(),
     }  # fmt: skip
 
 
@@ -145,6 +147,7 @@ def restate_request(writer: RecordWriter, rule: str, version: str, asked: Restat
     identity = "|".join(map(str, (rule, version, asked.reason, asked.line.decode(), asked.lane, asked.since_us, asked.until_us, where)))
     record = {
         "id": murmur3(identity.encode()).hex(), "rule": rule, "version": version, "reason": asked.reason, "lanes": [asked.lane],
-        "descendants": asked.descendants, "since_us": asked.since_us, "until_us": asked.until_us, "evidence": evidence,
+        "descendants": asked.descendants,
+        "since_us": representable(asked.since_us), "until_us": representable(asked.until_us), "evidence": evidence,
     }  # fmt: skip
     return writer.record(RESTATE_REQUESTS, asked.line, record, identity, asked.time_us)

@@ -1,6 +1,7 @@
 """A small plant on a real Kafka: gateways that write while workers die, and workers as processes of their own.
 
     Plant       topics, contracts, configuration; produces records; exports and verifies
+    Replayed    a thread that writes what an ingest run would have written
     Gateways    a thread that writes samples, states, counts and orders about now, with every kind of dirt
     Running     a worker process, its events and its pages
 """
@@ -15,7 +16,7 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +30,7 @@ from typer.testing import CliRunner, Result
 from streams.catalogue import schema_of, text_of
 from streams.codec.outputs import avro_bytes
 from streams.shell.cli import app
+from streams.shell.ingest.encoding import Message
 from streams.shell.registry import Registry
 from streams.shell.settings import RegistrySettings
 
@@ -130,12 +132,13 @@ class Plant:
     prefix: str
     folder: Path
     more: Mapping[str, str] = field(default_factory=dict)
+    text: str = field(default_factory=context_configuration)
     topology: str = "context"
 
     def __post_init__(self) -> None:
         self.workers: list[Running] = []
         self.config = self.folder / "plant.toml"
-        self.config.write_text(context_configuration())
+        self.config.write_text(self.text)
         for group in ("topics", "schemas"):
             assert self.call(group, "apply").exit_code == 0
         with Registry(RegistrySettings(url=self.registry_url)) as registry:
@@ -156,8 +159,8 @@ class Plant:
             "ANDON_WORKER__SNAPSHOT_INTERVAL_S": "2", **self.more,
         }  # fmt: skip
 
-    def call(self, *arguments: str) -> Result:
-        found = CliRunner(env=self.environment).invoke(app(), [*arguments, "--config", str(self.config)])
+    def call(self, *arguments: str, config: bool = True) -> Result:
+        found = CliRunner(env=self.environment).invoke(app(), [*arguments, *(["--config", str(self.config)] if config else [])])
         if found.exception is not None and not isinstance(found.exception, SystemExit):
             raise found.exception
         return found
@@ -204,6 +207,35 @@ class Plant:
         self.producer.flush(5)
 
 
+class Replayed:
+    """Writes messages that `andon ingest` would write, in their order, spread over a time: a day in half a minute."""
+
+    def __init__(self, plant: Plant, messages: Sequence[Message], seconds: float) -> None:
+        self.plant, self.messages, self.seconds, self.written = plant, messages, seconds, 0
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> Replayed:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()  # what is left is written at once
+        self._thread.join(60)
+        assert self.plant.producer.flush(20) == 0 and self.written == len(self.messages)
+
+    def _run(self) -> None:
+        began = time.monotonic()
+        for number, message in enumerate(self.messages):
+            value = b"\0" + self.plant.ids[message.topic].to_bytes(4, "big") + message.value[5:]
+            where = {"partition": message.partition, "headers": message.headers}
+            self.plant.producer.produce(self.plant.prefix + message.topic, value, message.key, **where)
+            self.written += 1
+            if number % 50 == 0:
+                self.plant.producer.poll(0)
+                self._stop.wait(max(0.0, began + self.seconds * number / len(self.messages) - time.monotonic()))
+
+
 class Gateways:
     """Writes about `rate` records a second, event time about now: some late, doubled, altered, early, undecodable."""
 
@@ -241,7 +273,7 @@ class Gateways:
 
     def _one(self, now_us: int) -> None:
         random, line = self.random, self.random.choice(LINES)
-        name = random.choice(("ot.sample.v1", "ot.sample.v1", "ot.state.v1", "ot.count.v1"))
+        name = random.choice(("ot.sample.v1", "ot.sample.v1", "ot.state.v1", "ot.count.v1", "ot.measurement.v1"))
         source = f"{name}:{line}"
         number = self.sequence[source] = self.sequence.get(source, -1) + 1
         dirt, asset = random.random(), random.choice(ASSETS)
@@ -250,6 +282,7 @@ class Gateways:
         more: dict[str, dict[str, Any]] = {
             "ot.sample.v1": {"tag": random.choice("xy"), "value": random.gauss(20, 5)},
             "ot.state.v1": {"tag": "mode", "value": random.choice(("RUN", "IDLE", "DOWN"))},
+            "ot.measurement.v1": {"characteristic": "bore", "value": random.gauss(10, 0.1), "product": "P", "serial": str(number)},
             "ot.count.v1": {"tag": "total", "value": number % 1000, "mode": "TOTAL", "device": "d"},
         }
         record |= more[name] | {"event_time_us": time_us}

@@ -11,7 +11,7 @@ import pytest
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from streams.errors import InvalidValue
+from streams.errors import InvalidValue, PlatformError
 from streams.metrics import METRICS
 from tests.live.plant import LINES, Gateways, Plant, Running, context_configuration, until
 
@@ -21,6 +21,10 @@ OUTPUTS = ("ctx.window.v1", "ctx.state-interval.v1", "ctx.count.v1", "ctx.measur
 def tasks(worker: Running, port: int) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = json.loads(worker.page(port, "/status")[1])["tasks"]
     return found
+
+
+def missing(metrics: str) -> list[str]:
+    return [m.name for m in METRICS if f"\n{m.name}{{" not in metrics and f"\n{m.name} " not in metrics]
 
 
 def samples(plant: Plant, now: int, numbers: range) -> None:
@@ -51,8 +55,10 @@ def test_a_run_says_where_it_stands_stops_when_asked_to_and_a_run_to_the_end_com
         worker.wait("assigned", partitions=[0, 1])
         assert worker.page(port, "/readyz")[0] == 200
         until(lambda: sum(t["records_out"] for t in tasks(worker, port)) > 100, 20, "results")
+        until(lambda: not missing(worker.page(port, "/metrics")[1]), 20, "every metric of the catalogue")
         metrics = worker.page(port, "/metrics")[1]
-        assert [m.name for m in METRICS if f"\n{m.name}{{" not in metrics and f"\n{m.name} " not in metrics] == []
+        shown = plant.call("status", "--worker", f"http://127.0.0.1:{port}", config=False).stdout
+        assert "held" in shown and "ot.state.v1" in shown and "duplicate" in shown, shown
         assert 'andon_samples_total{fate="duplicate",input="' in metrics
         began = time.monotonic()
         worker.send(signal.SIGTERM)
@@ -80,7 +86,7 @@ def test_the_input_that_holds_time_is_named_and_too_much_that_waits_ends_the_tas
         return [t["held_by"] for t in tasks(worker, port) if t["pending_samples"] == 300]
 
     until(lambda: bool(holders()), 20, "samples that wait")
-    assert holders()[0] != f"{plant.prefix}ot.sample.v1", "every other input is silent, so one of them holds time"
+    assert holders()[0] != "ot.sample.v1", "every other input is silent, so one of them holds time"
     worker.kill()
 
     plant.more = {"ANDON_WORKER__PENDING_SAMPLES": "100"}
@@ -165,5 +171,7 @@ def test_it_does_not_start_without_its_topics_or_with_another_topology(plant: Pl
     worker = plant.start()
     assert worker.wait("died")["error"].endswith("(run `andon topics apply`)")
     assert worker.ended() == 5
+    with pytest.raises(PlatformError, match="no worker answers there"):
+        plant.call("status", "--worker", "http://127.0.0.1:9", config=False)
     with pytest.raises(InvalidValue, match="for another topology"):
         plant.call("run", "downsample")

@@ -12,7 +12,9 @@ from streams.runners.task import Task
 
 @dataclass(frozen=True, slots=True)
 class InputStanding:
-    """through_us: no waiting lane is complete further on this input. delay_us: how far that lies behind the newest append time of
+    """topic: its catalogue name.
+
+    through_us: no waiting lane is complete further on this input. delay_us: how far that lies behind the newest append time of
     all inputs. None: nothing is known yet. fates: the ledger's row."""
 
     topic: str
@@ -73,11 +75,11 @@ def standing_of(task: Task) -> Standing:
     for n, origin in enumerate(task.origins):
         at = _known(int(through[n]))
         inputs.append(InputStanding(
-            origin.topic, _known(int(clocks.append[n])), _known(int(clocks.claim[n])), at,
+            origin.name, _known(int(clocks.append[n])), _known(int(clocks.claim[n])), at,
             None if at is None or _known(newest) is None else newest - at, task.ledger.row(n),
         ))  # fmt: skip
     return Standing(
         tuple(task.vector), task.adopted.epoch.number, task.adopted.configuration.fingerprint, task.book.count,
-        len(task.release.pending) + len(task.release_orders.pending), _known(int(through.min())), task.origins[rank].topic,
+        len(task.release.pending) + len(task.release_orders.pending), _known(int(through.min())), task.origins[rank].name,
         task.names.lane_path(int(lanes[column])) if len(lanes) else "", tuple(inputs),
     )  # fmt: skip

@@ -24,13 +24,13 @@ def status_of(worker: Worker) -> dict[str, Any]:
 
 
 def _task(worker: Worker, owner: Owner) -> dict[str, Any]:
-    standing, counts = owner.standing, owner.counts
+    setup, standing, counts = worker.setup, owner.standing, owner.counts
     inputs = []
     for rank, one in enumerate(standing.inputs):
         fates = dict(one.fates)
         messages, dead, applied = fates.pop(MESSAGES), fates.pop(DEAD), fates.pop("applied")
         accepted = fates.pop("accepted")
-        end, position = private.last_stable(worker.app, one.topic, owner.partition), owner.inbox.position[rank]
+        end, position = private.last_stable(worker.app, setup.inputs[rank].name, owner.partition), owner.inbox.position[rank]
         inputs.append({
             "input": one.topic, "position": position, "lag": None if end is None else max(0, end - position),
             "append_us": one.append_us, "claim_us": one.claim_us, "through_us": one.through_us, "delay_us": one.delay_us,

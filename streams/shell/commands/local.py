@@ -79,11 +79,20 @@ def down(home: Home = None, as_json: Json = False) -> None:
     typer.echo(f"ended {' and '.join(ended)}" if ended else "nothing was running")
 
 
-def status(home: Home = None, as_json: Json = False) -> None:
+def status(
+    home: Home = None,
+    worker: Annotated[str | None, typer.Option("--worker", help="Ask this worker instead, for example http://127.0.0.1:9464.")] = None,
+    as_json: Json = False,
+) -> None:
     """Say what runs, where, and whether it answers. Exit code 1 unless everything does.
+
+    Of a worker: where each task stands, how far each input is behind, and which one holds time. Exit code 1 unless it is ready.
 
     Example: andon status || andon up
     """
+    if worker is not None:
+        _worker(worker, as_json)
+        return
     found = platform.status(home)
     services = found[1] if found else ()
     well = len(services) == platform.SERVICES and all(health.answers for health in services)
@@ -94,6 +103,18 @@ def status(home: Home = None, as_json: Json = False) -> None:
     else:
         _print_status(*found)
     if not well:
+        raise typer.Exit(NOT_RUNNING)
+
+
+def _worker(address: str, as_json: bool) -> None:
+    from streams.shell.worker_status import ask, shown
+
+    found = ask(address)
+    if as_json:
+        _print_json(found)
+    else:
+        Console(highlight=False).print(shown(found))
+    if not found["ready"]:
         raise typer.Exit(NOT_RUNNING)
 
 

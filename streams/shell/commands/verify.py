@@ -23,7 +23,9 @@ def register(app: typer.Typer) -> None:
 
 def verify(
     folder: Annotated[Path, typer.Argument(help="Folder that `andon export --application --outputs` wrote.")],
-    behind: Annotated[bool, typer.Option("--behind", help="The application was still behind: what it has not written yet is no difference.")] = False,
+    behind: Annotated[
+        bool, typer.Option("--behind", help="The application was still behind: what it has not written yet is no difference.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output, nothing else.")] = False,
 ) -> None:
     """Fold the exported inputs again, without Kafka, and compare with what was written live: key, value and headers, byte by byte.

@@ -1,0 +1,33 @@
+"""NIST's day on a real Kafka, through workers that are killed, frozen, joined and left: the same bytes as in memory."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance import plantday
+from tests.acceptance.conftest import Ran
+from tests.live.chaos import chaos
+from tests.live.plant import Plant, Replayed
+
+pytestmark = pytest.mark.timeout(300)
+
+
+def test_the_day_through_dying_workers_is_the_day_in_memory(
+    day: Ran, kafka: str, registry_url: str, topic_prefix: str, tmp_path: Path
+) -> None:  # fmt: skip
+    text = plantday.example("context.toml").read_text("utf-8")
+    plant = Plant(kafka, registry_url, topic_prefix, tmp_path, text=text)
+    try:
+        with Replayed(plant, day.messages, seconds=40):
+            chaos(plant)
+        plant.finish()
+        found = plant.verified()
+    finally:
+        plant.close()
+    assert found["same"] and not found["ahead"], found
+    expected = Counter(out.topic for outcome in day.outcomes for out in (*outcome.results, *outcome.aside))
+    assert {name: count for name, count in found["equal"].items() if count} == dict(expected)
+    assert expected["ctx.window.v1"] > 40_000 and expected["ctx.state-interval.v1"] > 6_000
