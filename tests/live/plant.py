@@ -133,6 +133,7 @@ class Plant:
     folder: Path
     more: Mapping[str, str] = field(default_factory=dict)
     text: str = field(default_factory=context_configuration)
+    connection: Mapping[str, Any] = field(default_factory=dict)  # of librdkafka, as `more` has it for our settings
     topology: str = "context"
 
     def __post_init__(self) -> None:
@@ -149,7 +150,7 @@ class Plant:
 
     @property
     def client(self) -> dict[str, Any]:
-        return {"bootstrap.servers": self.bootstrap_servers, "log_level": 0}
+        return {"bootstrap.servers": self.bootstrap_servers, "log_level": 0, **self.connection}
 
     @property
     def environment(self) -> dict[str, str]:
