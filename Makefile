@@ -10,14 +10,15 @@ key = $(shell cksum < $(1) | tr -s ' ' '-')
 PACKAGES := .venv/.packages-$(call key,requirements.lock)
 PROJECT := .venv/.project-$(call key,pyproject.toml)
 ARTIFACTS := .venv/.artifacts-$(call key,streams/shell/local/artifacts.lock)
+KERNELS := .venv/.kernels-$(shell cat streams/*.py streams/*/*.py | cksum | tr -s ' ' '-')
 
 .DEFAULT_GOAL := help
-.PHONY: help env lock lock-artifacts lint test docs up down status clean
+.PHONY: help env lock lock-artifacts lint test test-long bounds docs up down status clean
 
 help: ## list the recipes
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1#\2/p' Makefile | awk -F'#' '{printf "%-24s%s\n", $$1, $$2}'
 
-env: $(ARTIFACTS) ## make .venv from the locks, and fetch Kafka and the registry into the user's cache
+env: $(ARTIFACTS) $(KERNELS) ## make .venv from the locks, fetch Kafka and the registry into the user's cache, compile the kernels
 
 $(PACKAGES):
 	@python=; for candidate in $(PYTHON); do \
@@ -39,6 +40,10 @@ $(ARTIFACTS): $(PROJECT)
 	@$(BIN)/andon fetch
 	@touch $@
 
+$(KERNELS): $(PROJECT)
+	@$(BIN)/python -m streams.shell.kernels
+	@touch $@
+
 lock: $(PROJECT) ## resolve pyproject.toml anew and write requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --group dev --extra local \
 	  --no-header --no-emit-index-url --output-file requirements.lock pyproject.toml
@@ -53,6 +58,13 @@ lint: $(PROJECT) ## ruff, mypy --strict, import directions
 
 test: env lint ## everything that continuous integration runs: lint, doctests, tests against a real Kafka
 	$(BIN)/python -m pytest
+
+test-long: env ## the laws over twenty times as many random cases
+	ANDON_EXAMPLES=2000 $(BIN)/python -m pytest --timeout 3600 tests/codec tests/operators tests/runners tests/time
+
+bounds: env ## the tests of kernels with every array access checked; machine code is kept apart
+	NUMBA_BOUNDSCHECK=1 ANDON_CACHE=$(CURDIR)/.venv/bounds $(BIN)/python -m streams.shell.kernels
+	NUMBA_BOUNDSCHECK=1 ANDON_CACHE=$(CURDIR)/.venv/bounds $(BIN)/python -m pytest tests/codec tests/operators tests/runners tests/time
 
 docs: $(PROJECT) ## write the generated parts of docs/ and README.md anew
 	$(BIN)/python -m streams.shell.pages

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
@@ -26,6 +27,7 @@ from typing import Any, Final, TypeVar, cast
 import numba
 import numpy as np
 import numpy.typing as npt
+from numba.core.caching import UserProvidedCacheLocator
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -43,19 +45,48 @@ NEG: Final = -(1 << 62)  # before every instant; leaves room to subtract any dur
 POS: Final = 1 << 62  # after every instant
 
 
+def sources(root: Path) -> dict[str, bytes]:
+    """What the machine code of the package in `root` is made of: every file with a kernel, and the files that these import,
+    since a constant of another file becomes a part of the code."""
+    texts = {path.relative_to(root).as_posix(): path.read_bytes() for path in sorted(root.rglob("*.py"))}
+    found = {name for name, text in texts.items() if b"@kernel" in text or b"@inner" in text}
+    for name in tuple(found):
+        for module, names in re.findall(rb"^from streams\.?([\w.]*) import ([^\n(]*)", texts[name], re.MULTILINE):
+            folder = module.decode().replace(".", "/")
+            found |= {f"{folder}.py", *(f"{folder}/{one.split()[0]}.py" for one in names.decode().split(",") if one.strip())}
+    return {name: text for name, text in texts.items() if name in found}
+
+
 def _cache_folder() -> Path:
-    """Where machine code is kept between runs: by content of all sources that hold kernels, since numba does not see that a
-    callee in another file changed."""
+    """Where machine code is kept between runs: by content, since numba does not see that a callee in another file changed."""
     digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.rglob("*.py")):
-        text = path.read_bytes()
-        if b"@kernel" in text or b"@inner" in text:
-            digest.update(text)
+    for name, text in sources(Path(__file__).parent).items():
+        digest.update(b"%s %d " % (name.encode(), len(text)) + text)
     home = os.environ.get("ANDON_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "andon"
     return Path(home) / "kernels" / digest.hexdigest()[:16]
 
 
-numba.config.CACHE_DIR = str(_cache_folder())  # type: ignore[attr-defined]  # numba makes its settings while it is imported
+class CacheLocator(UserProvidedCacheLocator):
+    """Tells numba that the same sources are the same code wherever they lie: a fresh clone compiles nothing again."""
+
+    def __init__(self, function: Callable[..., Any], file: str) -> None:
+        super().__init__(function, file)  # type: ignore[no-untyped-call]  # numba
+        self._cache_path = str(Path(numba.config.CACHE_DIR) / function.__module__)  # type: ignore[attr-defined]  # as below
+
+    @classmethod
+    def from_function(cls, function: Callable[..., Any], file: str) -> CacheLocator:
+        found: CacheLocator | None = super().from_function(function, file)  # type: ignore[no-untyped-call]  # numba
+        if found is None:
+            raise OSError(f"{_cache_folder()} must be writable, machine code is kept there; or set ANDON_CACHE to another folder")
+        return found
+
+    def get_source_stamp(self) -> str:
+        return ""  # the folder's name says it
+
+
+# numba makes its settings while it is imported, unseen by types
+numba.config.CACHE_DIR = str(_cache_folder())  # type: ignore[attr-defined]
+numba.config.CACHE_LOCATOR_CLASSES = f"{__name__}.{CacheLocator.__name__}"  # type: ignore[attr-defined]
 
 # error_model: no check for a zero divisor at every division; divisors are checked where they enter, as configuration.
 _OPTIONS: Final[dict[str, Any]] = {"cache": True, "nogil": True, "_nrt": False, "error_model": "numpy"}

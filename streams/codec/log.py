@@ -76,7 +76,8 @@ def parse_headers(data: bytes) -> list[tuple[str, bytes | None]]:
     return found
 
 
-def _varint(value: int) -> bytes:
+def varint(value: int) -> bytes:
+    """A zigzag varint, as records have them."""
     raw, out = (value << 1) ^ (value >> 63), bytearray()
     while raw > 127:
         out.append(raw & 127 | 128)
@@ -87,10 +88,10 @@ def _varint(value: int) -> bytes:
 
 def pack_headers(headers: Sequence[tuple[str, bytes | None]]) -> bytes:
     """The inverse of `parse_headers`."""
-    out = [_varint(len(headers))]
+    out = [varint(len(headers))]
     for name, value in headers:
         raw = name.encode()
-        out += [_varint(len(raw)), raw, _varint(-1 if value is None else len(value)), value or b""]
+        out += [varint(len(raw)), raw, varint(-1 if value is None else len(value)), value or b""]
     return b"".join(out)
 
 

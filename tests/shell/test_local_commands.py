@@ -82,7 +82,7 @@ def test_nothing_runs(tmp_path: Path) -> None:
 def test_fetch_says_what_is_in_the_cache(tmp_path: Path) -> None:
     code, out, _ = andon(tmp_path, "fetch")
     assert code == 0
-    assert [line.split(":")[0] for line in out.splitlines()] == ["kafka 4.4.0", "registry 3.0.9"]
+    assert [line.split(":")[0] for line in out.splitlines()] == ["kafka 4.4.0", "registry 3.0.9", "kernels"]
 
 
 @pytest.mark.parametrize("command", ["fetch", "up", "down", "status"])

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from streams.shell.commands.progress import watched
+from streams.shell.commands.progress import compiling, watched
 from streams.shell.local import platform, warm
 from streams.shell.local.platform import Health, Platform
 
@@ -32,19 +32,24 @@ def register(app: typer.Typer) -> None:
 
 
 def fetch(as_json: Json = False) -> None:
-    """Fetch Kafka and the registry into the user's cache and verify every file.
+    """Fetch Kafka and the registry into the user's cache, verify every file, and compile the kernels.
 
-    `andon up` does the same when it has to. What is there is not fetched again.
+    `andon up` fetches, and a worker compiles, when it has to. What is there is neither fetched nor compiled again.
 
     Example: ANDON_CACHE=/var/cache/andon andon fetch
     """
     with watched(Console(stderr=True), quiet=as_json) as progress:
         bundles = warm.prepare(progress)
+    from streams.shell import kernels
+
+    with compiling(Console(stderr=True), quiet=as_json) as told:
+        kernels.compile_missing(told)
     if as_json:
         _print_json({name: {"version": each.version, "folder": str(each.folder)} for name, each in bundles.items()})
         return
     for name, bundle in bundles.items():
         typer.echo(f"{name} {bundle.version}: {len(bundle.artifacts)} files verified in {bundle.folder}")
+    typer.echo(f"kernels: compiled in {kernels.folder()}")
 
 
 def up(home: Home = None, ephemeral: Ephemeral = False, as_json: Json = False) -> None:

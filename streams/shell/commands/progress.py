@@ -1,4 +1,4 @@
-"""Progress of a fetch: a moving bar for a person at a terminal, plain lines for a log.
+"""Progress of a fetch and of compiling: a moving bar for a person at a terminal, plain lines for a log.
 
 >>> lines = Lines(print_line=print)
 >>> lines.begin(files=2, size=100_000_000)
@@ -15,12 +15,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TransferSpeedColumn
+from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TransferSpeedColumn
 
 from streams.shell.local import artifacts
 
 MB = 1_000_000
 LINES_AT_MOST = 10
+KERNELS_ABOUT = 134  # with their variants, as many as a cold cache lacks
 
 
 class Lines:
@@ -87,3 +88,25 @@ def watched(console: Console, *, quiet: bool = False) -> Iterator[artifacts.Prog
             yield Bar(progress)
     else:
         yield Lines(lambda line: console.print(line, highlight=False, soft_wrap=True))
+
+
+@contextmanager
+def compiling(console: Console, *, quiet: bool = False) -> Iterator[Callable[[str], None]]:
+    """Progress of the kernels; nothing is shown before the first one, so nothing where none has to be compiled."""
+    if quiet:
+        yield lambda kernel: None
+    elif console.is_terminal:
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+        with Progress(*columns, console=console, transient=True) as progress:
+            task = progress.add_task("compiling kernels, once", total=KERNELS_ABOUT, visible=False)
+            yield lambda kernel: progress.update(task, advance=1, visible=True)
+    else:
+        count = 0
+
+        def told(kernel: str) -> None:
+            nonlocal count
+            count += 1
+            if count % (KERNELS_ABOUT // LINES_AT_MOST) == 1:
+                console.print(f"compiling kernels, once: {count} of about {KERNELS_ABOUT}", highlight=False, soft_wrap=True)
+
+        yield told

@@ -66,6 +66,7 @@ def run(
 def _worker(own: Any, configuration: Any, report: _Report, until_end: bool, instance: str | None) -> int:
     from streams.runners.live.status import status_of
     from streams.runners.live.worker import Worker
+    from streams.shell import kernels
     from streams.shell.live_setup import setup_of
     from streams.shell.registry import Registry
     from streams.shell.web import WebServer
@@ -81,6 +82,9 @@ def _worker(own: Any, configuration: Any, report: _Report, until_end: bool, inst
 
     with Registry(own.registry) as registry, WebServer(own.web.host, own.web.port, status, alive) as web:
         report("serving", {"host": web.host, "port": web.port})
+        if missing := kernels.uncompiled():  # a minute in which records would wait and the group lose patience
+            report("compiling", {"kernels": len(missing)})
+            kernels.compile_missing()
         setup = setup_of(own, configuration, registry, instance=instance, until_end=until_end)
 
         async def work() -> int:
@@ -103,6 +107,7 @@ class _Report:
             return
         said = {
             "serving": "metrics, health and status on http://{host}:{port}",
+            "compiling": "compiling {kernels} kernels, once; `andon fetch` does it ahead",
             "assigned": "working on partitions {partitions}; {folded_again} records folded again in {seconds} s",
             "recovering": "partition {partition}: folded {folded} of {of} records again",
             "revoked": "the group moves partitions; {partitions} wait",
