@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import select
@@ -80,7 +81,7 @@ def _print(shown: Iterator[list[dict[str, Any]]], most: int | None, pretty: bool
             if lines:
                 sys.stdout.write("\n".join(lines) + "\n")
                 sys.stdout.flush()
-            elif _unread(sys.stdout.fileno()):
+            elif _unread():
                 return
             if left is not None:
                 left -= len(lines)
@@ -90,10 +91,13 @@ def _print(shown: Iterator[list[dict[str, Any]]], most: int | None, pretty: bool
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the interpreter complains when it flushes at its end
 
 
-def _unread(descriptor: int) -> bool:
+def _unread() -> bool:
     """Has the reader of our output gone? A topic where nothing happens would not let us find out by writing."""
     poll = select.poll()
-    poll.register(descriptor, 0)
+    try:
+        poll.register(sys.stdout.fileno(), 0)
+    except io.UnsupportedOperation:  # output is kept in memory: nobody can go away
+        return False
     return any(event & select.POLLERR for _, event in poll.poll(0))
 
 
