@@ -59,7 +59,8 @@ lint: $(PROJECT) ## ruff, mypy --strict, import directions
 test: env lint ## everything that continuous integration runs: lint, doctests, tests against a real Kafka
 	$(BIN)/python -m pytest
 
-test-long: env ## the laws over twenty times as many random cases
+test-long: env ## the laws over twenty times as many random cases, and what takes minutes
+	$(BIN)/python -m pytest -m long --timeout 1800
 	ANDON_EXAMPLES=2000 $(BIN)/python -m pytest --timeout 3600 tests/codec tests/operators tests/runners tests/time
 
 bounds: env ## the tests of kernels with every array access checked; machine code is kept apart

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from confluent_kafka import Consumer, KafkaError, TopicPartition
 from confluent_kafka.schema_registry import SchemaRegistryClient
 from confluent_kafka.schema_registry.avro import AvroDeserializer
@@ -12,6 +13,8 @@ from confluent_kafka.serialization import MessageField, SerializationContext
 
 from tests.live.chaos import chaos
 from tests.live.plant import PARTITIONS, Gateways, Plant
+
+pytestmark = pytest.mark.timeout(300)  # a busy machine starts a worker in ten seconds
 
 DERIVED = ("ctx.window.v1", "ctx.state-interval.v1", "ctx.count.v1", "ctx.measurement.v1")
 ASIDE = ("dq.late.v1", "dq.quarantine.v1", "dq.dead-letter.v1", "audit.restate-request.v1")

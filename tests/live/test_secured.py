@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from streams.shell.local.broker import Broker
 from streams.shell.local.security import Security, make_certificates
 from tests.live.plant import Gateways, Plant
+
+pytestmark = pytest.mark.timeout(300)  # a busy machine starts a worker in ten seconds
 
 
 def test_a_worker_runs_with_tls_and_scram_and_not_with_a_wrong_password(registry_url: str, topic_prefix: str, tmp_path: Path) -> None:

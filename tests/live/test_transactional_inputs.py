@@ -15,6 +15,8 @@ from streams.runners.live.inbox import Inbox
 from streams.runners.live.private import Fetch
 from tests.live.plant import LINES, Plant
 
+pytestmark = pytest.mark.timeout(300)  # a busy machine starts a worker in ten seconds
+
 _SAMPLE = {"kind": "DATA", "source": "g", "boot": 0, "asset": "m1", "tag": "x", "quality": "GOOD"}
 
 

@@ -15,6 +15,8 @@ from streams.errors import InvalidValue, PlatformError
 from streams.metrics import METRICS
 from tests.live.plant import LINES, Gateways, Plant, Running, context_configuration, until
 
+pytestmark = pytest.mark.timeout(300)  # a busy machine starts a worker in ten seconds
+
 OUTPUTS = ("ctx.window.v1", "ctx.state-interval.v1", "ctx.count.v1", "ctx.measurement.v1")
 
 

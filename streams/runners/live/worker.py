@@ -58,25 +58,30 @@ class Worker:
     # ---- life
 
     async def run(self) -> int:
-        """Work until asked to stop, or until the end is reached; the exit code. Raises what it died of."""
+        """Work until asked to stop, or until the end is reached; the exit code. Raises what it died of, having told it: `died`."""
         loop = asyncio.get_running_loop()
         self._ended = loop.create_future()
-        await self._in_thread(self.reference.refresh)
-        if self.setup.until_end:
-            self._targets = await self._in_thread(self._ends)
         self.app = self._application()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, lambda: loop.create_task(self._stop()))
         watch = loop.create_task(self._watch())
         try:
-            await self.app.start()
+            await self._start()
             return await self._ended
         finally:
-            self._leave_by_force(5.0)
             watch.cancel()
             self.parts.clear()
             await asyncio.wait([loop.create_task(self.app.stop())], timeout=4.0)
             self._pool.shutdown(wait=False, cancel_futures=True)
+
+    async def _start(self) -> None:
+        try:
+            await self._in_thread(self.reference.refresh)
+            if self.setup.until_end:
+                self._targets = await self._in_thread(self._ends)
+            await self.app.start()
+        except Exception as error:  # noqa: BLE001
+            self._die(error)
 
     def _application(self) -> faust.App:
         setup, bounds = self.setup, self.setup.bounds
@@ -109,17 +114,17 @@ class Worker:
         return asyncio.get_running_loop().run_in_executor(self._pool, lambda: call(*arguments, **named))
 
     def _die(self, error: BaseException) -> None:
-        """Crash-only: remember why, and end. Safety does not depend on a tidy end."""
+        """Crash-only: say why, and end. Safety does not depend on a tidy end, and clients of a dead broker may not give one."""
         self.ready = False
-        self._leave_by_force(8.0)
         if not self._ended.done():
-            if not isinstance(error, AndonError):
-                self.tell("bug", {"error": repr(error)})
+            known = isinstance(error, AndonError)
+            self._leave_by_force(5.0, error.exit_code if isinstance(error, AndonError) else 1)
+            self.tell("died", {"error": str(error) if known else repr(error)})
             self._ended.set_exception(error)
 
     @staticmethod
-    def _leave_by_force(after_s: float) -> None:
-        timer = threading.Timer(after_s, os._exit, [STUCK_EXIT_CODE])
+    def _leave_by_force(after_s: float, code: int = STUCK_EXIT_CODE) -> None:
+        timer = threading.Timer(after_s, os._exit, [code])
         timer.daemon = True
         timer.start()
 
@@ -135,6 +140,7 @@ class Worker:
                 async with part.lock:
                     await self._in_thread(part.owner.cycle, [], last=True)
             self.tell("stopped", {"partitions": sorted(p.owner.partition for p in parts)})
+            self._leave_by_force(5.0, 0)
             self._ended.set_result(0)
         except Exception as error:  # noqa: BLE001  whatever it is, the process ends with it
             self._die(error)
@@ -282,6 +288,7 @@ class Worker:
     async def _maybe_end(self) -> None:
         if self.parts and all(part.done for part in self.parts.values()) and not self._ended.done():
             self.tell("finished", {"partitions": sorted(self.parts)})
+            self._leave_by_force(5.0, 0)
             self._ended.set_result(0)
 
     # ---- watching

@@ -8,6 +8,7 @@ import logging
 import os
 import sys
 import time
+import traceback
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -56,8 +57,10 @@ def run(
     except AndonError as error:
         if os.environ.get("ANDON_DEBUG") == "1":
             raise
-        report("died", {"error": str(error)})
+        report.died(error)
         code = error.exit_code
+    except Exception:  # a bug: its traceback, and no less an end
+        traceback.print_exc()
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)  # crash-only: threads of Kafka clients are not waited for, everything that counts is committed
@@ -99,8 +102,15 @@ class _Report:
 
     def __init__(self, as_json: bool) -> None:
         self._as_json, self._console = as_json, Console(stderr=True, highlight=False, soft_wrap=True)
+        self._told_death = False
+
+    def died(self, error: AndonError) -> None:
+        """Say why it ends, unless the worker has."""
+        if not self._told_death:
+            self("died", {"error": str(error)})
 
     def __call__(self, event: str, values: Mapping[str, Any]) -> None:
+        self._told_death = self._told_death or event == "died"
         if self._as_json:
             sys.stdout.write(json.dumps({"event": event, "at_s": round(time.time(), 3), **values}) + "\n")
             sys.stdout.flush()
@@ -115,4 +125,4 @@ class _Report:
             "finished": "everything that was there is folded and committed",
             "died": "andon: {error}",
         }.get(event, event)
-        self._console.print(said.format(**values), style="red" if event in ("died", "bug") else None, markup=False)
+        self._console.print(said.format(**values), style="red" if event == "died" else None, markup=False)
