@@ -10,7 +10,6 @@ a partition is done when a record at or above the end arrives, or when the broke
 
 from __future__ import annotations
 
-import re
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,7 +19,8 @@ from typing import Any, Final, NamedTuple, Self
 from confluent_kafka import OFFSET_INVALID, TIMESTAMP_LOG_APPEND_TIME, Consumer, KafkaError, KafkaException, TopicPartition
 
 from streams.catalogue import Append
-from streams.codec.log import APPEND_HEADER, Log, log_of, pack_headers
+from streams.codec.append_time import in_header
+from streams.codec.log import Log, log_of, pack_headers
 from streams.errors import DataError, GapError, PlatformError, require
 from streams.kernel import NEG
 from streams.shell.kafka_connection import QUIET, Admin, Place, Trouble
@@ -30,7 +30,6 @@ Headers = list[tuple[str, bytes | None]]
 
 AT_ONCE: Final = 2_000  # records that one call to librdkafka hands over at most
 _LOOK_S: Final = 0.1
-_DIGITS = re.compile(rb"-?[0-9]{1,18}")  # as the codec's kernel reads the header
 
 
 class Span(NamedTuple):
@@ -78,9 +77,7 @@ def append_us(record: Record, append: Append) -> int | None:
     """
     if append == "log":
         return 1000 * record.timestamp_ms if record.timestamp_type == TIMESTAMP_LOG_APPEND_TIME else None
-    wanted = APPEND_HEADER.decode()
-    value = next((value for name, value in record.headers if name == wanted), None)
-    return int(value) if value is not None and _DIGITS.fullmatch(value) else None
+    return in_header(record.headers)
 
 
 def spans(admin: Admin, topics: Sequence[str]) -> dict[Place, Span]:

@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 
 from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
-from streams.codec.log import APPEND_HEADER, Log, log_of, pack_headers
+from streams.codec import append_time
+from streams.codec.log import Log, log_of, pack_headers
 from streams.errors import FencedError, GapError, PlatformError
 from streams.kernel import NEG
 from streams.runners import reference
@@ -112,8 +113,8 @@ def as_log(found: list[Message], in_header: bool) -> Log:
     for message in found:
         headers = message.headers() or []
         if in_header:
-            value = dict(headers).get(APPEND_HEADER.decode())
-            append = int(value) if value is not None and value.lstrip(b"-").isdigit() and len(value) < 19 else NEG
+            told = append_time.in_header(headers)
+            append = NEG if told is None else told
         else:
             kind, milliseconds = message.timestamp()
             if kind != TIMESTAMP_LOG_APPEND_TIME:
