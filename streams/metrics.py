@@ -44,6 +44,7 @@ METRICS: Final = (
     Metric("andon_snapshot_age_seconds", "gauge", "Time since the last snapshot, or since the task was taken over.", _TASK),
     Metric("andon_recovery_seconds", "gauge", "How long the task took to recover.", _TASK),
     Metric("andon_refolded_records", "gauge", "Records folded again at recovery.", _TASK),
+    Metric("andon_recovering_partitions", "gauge", "Partitions that this worker is taking over now."),
     Metric("andon_ready", "gauge", "1 when every partition of this worker has recovered."),
 )  # fmt: skip
 
@@ -53,6 +54,7 @@ Sample = tuple[str, tuple[str, ...], float]
 def values(status: Mapping[str, Any]) -> Iterator[Sample]:
     """(metric, label values, value) of a worker's status, see runners/live/status.py."""
     yield "andon_ready", (), float(status["ready"])
+    yield "andon_recovering_partitions", (), float(status["recovering"])
     for task in status["tasks"]:
         number = str(task["partition"])
         for metric in METRICS:

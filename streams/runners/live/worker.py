@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import faust
@@ -37,6 +38,7 @@ class Part:
 
     def __init__(self, owner: Owner) -> None:
         self.owner, self.lock, self.wake = owner, asyncio.Lock(), asyncio.Event()
+        self.serving: asyncio.Task[None] | None = None  # kept: the loop itself holds tasks only weakly
         self.paused: set[int] = set()
         self.done = False
 
@@ -47,7 +49,7 @@ class Worker:
         self.setup, self.tell = setup, tell
         self.reference = Reference(setup)
         self.parts: dict[int, Part] = {}
-        self.ready, self.beat, self.recovering = False, time.monotonic(), 0
+        self.begun, self.ready, self.beat, self.recovering = False, False, time.monotonic(), 0
         self._parked: dict[int, Owner] = {}
         self._assigning = asyncio.Lock()
         self._pool = ThreadPoolExecutor(setup.partitions + 4, thread_name_prefix="andon")
@@ -61,9 +63,9 @@ class Worker:
         """Work until asked to stop, or until the end is reached; the exit code. Raises what it died of, having told it: `died`."""
         loop = asyncio.get_running_loop()
         self._ended = loop.create_future()
-        self.app = self._application()
+        self.app, self.begun = self._application(), True
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, lambda: loop.create_task(self._stop()))
+            loop.add_signal_handler(number, self._ask_to_stop)
         watch = loop.create_task(self._watch())
         try:
             await self._start()
@@ -128,6 +130,9 @@ class Worker:
         timer.daemon = True
         timer.start()
 
+    def _ask_to_stop(self) -> None:
+        self._stopper = asyncio.get_running_loop().create_task(self._stop())
+
     async def _stop(self) -> None:
         """A last commit that tells every derived topic how far we are; then the end."""
         if self._stopping or self._ended.done():
@@ -181,7 +186,7 @@ class Worker:
         if lacking:
             raise TaskError("the group gave this worker only some inputs of a task", lacking=lacking)
         parked, self._parked = self._parked, {}
-        self.recovering = len(numbers)
+        self.ready, self.recovering = False, len(numbers)
         taken = await asyncio.gather(*(self._in_thread(self._acquire, n, parked.pop(n, None), generation) for n in numbers))
         owners: list[Owner] = [owner for owner in taken if owner is not None]
         self.recovering = 0
@@ -190,7 +195,7 @@ class Worker:
             return  # the group has moved on meanwhile; Faust calls again
         self.parts = {owner.partition: Part(owner) for owner in owners}
         for part in self.parts.values():
-            asyncio.get_running_loop().create_task(self._serve(part))
+            part.serving = asyncio.get_running_loop().create_task(self._serve(part))
         self.ready = True
         self.tell("assigned", {
             "partitions": numbers, "generation": generation, "seconds": round(time.monotonic() - began, 3),
@@ -243,8 +248,8 @@ class Worker:
                 if part.done:
                     await self._maybe_end()
                 await asyncio.sleep(max(0.001, interval - (time.monotonic() - began)))
-                if not part.wake.is_set():
-                    await asyncio.wait([asyncio.ensure_future(part.wake.wait())], timeout=TICK_S)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(part.wake.wait(), TICK_S)
         except Exception as error:  # noqa: BLE001
             self._die(error)
 

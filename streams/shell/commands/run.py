@@ -81,7 +81,7 @@ def _worker(own: Any, configuration: Any, report: _Report, until_end: bool, inst
         return f"the worker's loop has been silent for {silence:.0f} s" if silence > SILENT_S else ""
 
     def status() -> Mapping[str, Any] | None:
-        return status_of(started[0]) if started and started[0].ready else None
+        return status_of(started[0]) if started and started[0].begun else None
 
     with Registry(own.registry) as registry, WebServer(own.web.host, own.web.port, status, alive) as web:
         report("serving", {"host": web.host, "port": web.port})
