@@ -11,11 +11,14 @@ can compute the partition of a key (librdkafka: partitioner=murmur2_random) and 
 
 from __future__ import annotations
 
+import struct
+
 import numpy as np
 
-from streams.kernel import U8, U64, int64, kernel
+from streams.kernel import U8, int64, kernel
 
 _M = 0x5BD1E995
+_HALVES = struct.Struct("<QQ")
 
 
 @kernel
@@ -97,12 +100,10 @@ def hash128(data: U8, at: int, size: int) -> tuple[np.uint64, np.uint64]:
 
 
 @kernel
-def _murmur3(data: U8, out: U64) -> None:
-    out[0], out[1] = hash128(data, 0, data.shape[0])
+def _murmur3(data: U8) -> tuple[np.uint64, np.uint64]:
+    return hash128(data, 0, data.shape[0])
 
 
 def murmur3(data: bytes) -> bytes:
     """16 bytes: the two halves, each little-endian, as mmh3.hash_bytes gives them."""
-    out = np.zeros(2, np.uint64)
-    _murmur3(np.frombuffer(data, np.uint8), out)
-    return out.astype("<u8").tobytes()
+    return _HALVES.pack(*_murmur3(np.frombuffer(data, np.uint8)))

@@ -194,7 +194,7 @@ class Dictionary:
         return int(code)
 
     def decode(self, code: int) -> tuple[bytes, bytes, bytes]:
-        a, b, c = (int(n) for n in self.table.lengths[3 * code : 3 * code + 3])
+        a, b, c = self.table.lengths[3 * code : 3 * code + 3].tolist()
         at = int(self.table.start[code])
         raw = self.table.arena[at : at + a + b + c].tobytes()
         return raw[:a], raw[a : a + b], raw[a + b :]

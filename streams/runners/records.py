@@ -5,8 +5,9 @@ They are few, so they are plain values, written by fastavro; results leave as en
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import fastavro
@@ -17,8 +18,9 @@ from streams.codec.murmur import murmur3
 from streams.codec.outputs import ID_HEADER, TIME_HEADER, Headers, avro_bytes
 from streams.codec.reader import Read
 from streams.codec.reasons import DETAILS, REASONS
-from streams.kernel import I64
+from streams.kernel import I8, I64
 from streams.operators.evidence import checksum
+from streams.operators.slice import Names
 from streams.runners.epoch import Row
 from streams.time.gate import CONFLICT, FUTURE
 from streams.time.instants import representable
@@ -97,27 +99,43 @@ def reference_letters(writer: RecordWriter, refused: Iterable[tuple[Row, str]]) 
         yield writer.record(DEAD_LETTERS, row.key, letter, f"{row.topic}|0|{row.offset}", append_us)
 
 
-def _about(read: Read, names: Any, rows: Sequence[int], m: int) -> dict[str, Any]:
-    lanes = [names.lanes.decode(int(read.samples.lane[r]))[0].decode() for r in rows]
-    first, times = int(read.messages.row[m]), [int(read.samples.time[r]) for r in rows]
-    return {"indexes": [r - first for r in rows], "assets": lanes, "event_times_us": times}
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Some samples of a part of a log, in order: of each its row, its place in its message, its lane, its event time."""
+
+    messages: list[tuple[int, slice]]  # (message, which of the lists' places are its samples); none without samples
+    rows: I64
+    index: list[int]
+    lane: list[int]
+    time: list[int]
 
 
-def set_aside(writer: RecordWriter, origin: Origin, read: Read, names: Any, verdict: Any, bound: I64, kind: int) -> Iterable[Record]:
-    """One record a message for its samples with a verdict: LATE to the late topic, FUTURE and CONFLICT to quarantine."""
-    rows = np.flatnonzero(verdict == kind)
+def chosen(read: Read, rows: I64) -> Chosen:
     message = np.searchsorted(read.messages.row, rows, side="right") - 1
-    for m in np.unique(message).tolist():
-        own = rows[message == m].tolist()
-        where = _coordinates(origin, read, m) | _about(read, names, own, m) | {"application": writer.application}
+    first = np.flatnonzero(np.diff(message, prepend=-1))
+    parts = [slice(start, end) for start, end in pairwise([*first.tolist(), len(rows)])]
+    index, lane, time = rows - read.messages.row[message], read.samples.lane[rows], read.samples.time[rows]
+    return Chosen(list(zip(message[first].tolist(), parts, strict=True)), rows, index.tolist(), lane.tolist(), time.tolist())
+
+
+def set_aside(writer: RecordWriter, origin: Origin, read: Read, names: Names, verdict: I8, bound: I64, kind: int) -> Iterable[Record]:
+    """One record a message for its samples with a verdict: LATE to the late topic, FUTURE and CONFLICT to quarantine."""
+    found = chosen(read, np.flatnonzero(verdict == kind))
+    beyond = (read.samples.time[found.rows] - bound[found.rows]).tolist()
+    asset = {lane: names.lanes.decode(lane)[0].decode() for lane in set(found.lane)}
+    for m, part in found.messages:
+        where = _coordinates(origin, read, m) | {
+            "indexes": found.index[part], "assets": [asset[lane] for lane in found.lane[part]], "event_times_us": found.time[part],
+            "application": writer.application,
+        }  # fmt: skip
         identity = f"{origin.topic}|{origin.partition}|{where['offset']}"
         if kind in (FUTURE, CONFLICT):
-            excess = [int(read.samples.time[r] - bound[r]) if kind == FUTURE else 0 for r in own]
+            excess = beyond[part] if kind == FUTURE else [0] * len(beyond[part])
             reason = "FUTURE" if kind == FUTURE else "CONFLICT"
             quarantined = where | {"reason": reason, "excess_us": excess}
             yield writer.record(QUARANTINE, where["key"], quarantined, f"{identity}|{reason}", where["append_us"])
         else:
-            lateness = [int(bound[r] - read.samples.time[r]) for r in own]
+            lateness = [-excess for excess in beyond[part]]
             yield writer.record(LATE, where["key"], where | {"lateness_us": lateness}, identity, where["append_us"])
 
 

@@ -17,6 +17,8 @@ from streams.columns.dictionary import Table, compare
 from streams.kernel import I8, I32, I64, grown, inner, int64, kernel
 from streams.time.gate import ACCEPTED, UNNUMBERED, Messages
 
+_FREE = -2  # in `before` of a row that is free
+
 
 class Rows(NamedTuple):
     """Samples as columns of one length. `value` holds the bits of a float, an integer or a code, as the input decides."""
@@ -164,9 +166,20 @@ def _take(p: Rows, links: Links, lanes: I32, found: I32, start: I64, out: Rows) 
             out.source[k], out.sequence[k] = p.source[row], p.sequence[row]
             out.offset[k], out.index[k] = p.offset[row], p.index[row]
             out.signal[k], out.value[k], out.extra[k] = p.signal[row], p.value[row], p.extra[row]
-            links.after[row] = links.counts[1]
+            links.before[row], links.after[row] = _FREE, links.counts[1]
             links.counts[1] = row
             links.counts[2] -= 1
+
+
+@kernel
+def _order_free(links: Links) -> None:
+    """List the free rows from the first to the last: rows that are admitted together then lie together, which halves the time
+    that admission and release take (measured); in the order of their release, lane by lane, they scatter more with every slice."""
+    following = -1
+    for row in range(links.counts[0] - 1, -1, -1):
+        if links.before[row] == _FREE:
+            links.after[row], following = following, row
+    links.counts[1] = following
 
 
 class Pending:
@@ -202,6 +215,8 @@ class Pending:
         count = _select(self.rows, self.links, lanes, until, found, start)
         out = Rows._make(np.empty(count, column.dtype) for column in self.rows)
         _take(self.rows, self.links, lanes, found, start, out)
+        if 2 * count > int(self.links.counts[0]):  # of a smaller part it would cost more than it saves
+            _order_free(self.links)
         return out, start
 
     def rows_of(self, input_rank: int) -> I64:

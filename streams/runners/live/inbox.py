@@ -7,20 +7,36 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from typing import NamedTuple
+from itertools import pairwise
+from typing import Final, NamedTuple
+
+import numpy as np
 
 from streams.codec.log import Log, parse
 from streams.errors import GapError
 from streams.runners.live.private import Fetch
 
+PART_BYTES: Final = 2 << 20  # of values that are folded at once: small enough for a processor's cache, large enough to be a batch
 
 class Waiting(NamedTuple):
     fetch: Fetch
     start: int  # physical offsets from here on; batches may begin before
 
-    def log(self, in_header: bool) -> Log:
-        """The committed records of the fetch."""
-        return parse(self.fetch.data, self.fetch.kept, self.start, in_header)
+    def logs(self, in_header: bool) -> list[Log]:
+        """The committed records of the fetch, in parts of about PART_BYTES of values."""
+        return parts_of(parse(self.fetch.data, self.fetch.kept, self.start, in_header), PART_BYTES)
+
+
+def parts_of(log: Log, size: int) -> list[Log]:
+    """A log cut where its values reach multiples of `size` bytes. Compressed fetches may be a hundred times as large as they look.
+
+    >>> from streams.codec.log import log_of
+    >>> [part.offset.tolist() for part in parts_of(log_of([(n, 0, b"", b"8 bytes.", b"") for n in range(5)]), 16)]
+    [[0], [1, 2], [3, 4]]
+    """
+    group = np.cumsum(log.value_size.clip(min=0), dtype=np.int64) // size
+    cuts = [0, *(np.flatnonzero(np.diff(group)) + 1).tolist(), len(log.offset)]
+    return [log.part(start, end) for start, end in pairwise(cuts) if start < end]
 
 
 class Inbox:

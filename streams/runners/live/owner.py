@@ -9,10 +9,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from confluent_kafka import TopicPartition
 
 from streams.catalogue import CONFIGURATIONS, HIERARCHY
+from streams.codec.log import Log
 from streams.errors import BudgetError, PlatformError
 from streams.runners.epoch import Adopted, Epoch
 from streams.runners.frontier_records import frontier_record
@@ -27,6 +29,7 @@ from streams.runners.state import dump, version_of
 from streams.runners.task import Transaction
 
 Clock = Callable[[], float]  # seconds, monotonic
+RELEASE_SAMPLES: Final = 1 << 18  # accepted within a slice, after which what is complete is released at once
 
 
 @dataclass(slots=True)
@@ -61,6 +64,7 @@ class Owner:
         self._topics = {name: topic.name for name, topic in setup.catalogue.topics.items()}
         self._told: dict[str, float] = {}
         self._fed_since_told = True
+        self._held = len(self.task.release.pending)  # samples that waited when what is complete was last released
         self.snapshot_at, self._since_snapshot = clock(), recovered.refolded
         if recovered.new:
             self._commit(self.task.take(), [])
@@ -91,20 +95,19 @@ class Owner:
         """
         began, task = self.clock(), self.task
         for rank, waiting in work:
-            log = waiting.log(self.setup.inputs[rank].append == "header")
-            if len(log.offset):
-                task.feed(rank, log)
-                self.counts.records_in += len(log.offset)
-                self._since_snapshot += len(log.offset)
-                self._check_budget()
+            for log in waiting.logs(self.setup.inputs[rank].append == "header"):
+                self._feed(rank, log)
         self._fed_since_told = self._fed_since_told or bool(work)
         adopted = self._news()
         if adopted is None:
             task.advance()
         else:
             task.adopt(adopted)
+        self._held = len(task.release.pending)
         transaction = task.take()
+        task.meter.begin()
         frontiers = self._frontiers(transaction, last)
+        task.meter.lap("encode")
         self.counts.fold_s += self.clock() - began
         if transaction.vector == self.committed and not transaction.count and not transaction.epochs and not frontiers:
             return False
@@ -113,6 +116,17 @@ class Owner:
             self.snapshot()
         self.standing = standing_of(task)
         return True
+
+    def _feed(self, rank: int, log: Log) -> None:
+        """Fold records of one input; what is complete is released on the way where much has come, so that a large slice needs
+        no more memory than a small one. Cuts change no result."""
+        self.task.feed(rank, log)
+        self.counts.records_in += len(log.offset)
+        self._since_snapshot += len(log.offset)
+        self._check_budget()
+        if len(self.task.release.pending) - self._held > RELEASE_SAMPLES:
+            self.task.advance()
+            self._held = len(self.task.release.pending)
 
     def _check_budget(self) -> None:
         pending, most = len(self.task.release.pending) + len(self.task.release_orders.pending), self.setup.bounds.pending_samples
