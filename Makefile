@@ -57,7 +57,7 @@ lint: $(PROJECT) ## ruff, mypy --strict, import directions
 	$(BIN)/lint-imports
 
 test: env lint ## everything that continuous integration runs: lint, doctests, tests against a real Kafka
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-long: env ## the laws over twenty times as many random cases, and what takes minutes
 	$(BIN)/python -m pytest -m long --timeout 1800

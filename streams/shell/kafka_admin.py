@@ -172,9 +172,10 @@ def refuse(changes: Iterable[Change]) -> None:
 
 
 def _settle(now: Callable[[], list[Change]]) -> None:
-    """Return when the brokers show what was asked for: they tell each other a moment later."""
+    """Return when the brokers show what was asked for: they tell each other a moment later, also that a topic was there before."""
     deadline_s = time.monotonic() + _SETTLED_S
     while left := [change for change in now() if change.different]:
+        refuse(left)
         if time.monotonic() > deadline_s:
             raise PlatformError("the cluster does not show the changes that it has accepted", left=[c.sentence() for c in left])
         time.sleep(0.1)

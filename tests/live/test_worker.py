@@ -148,7 +148,7 @@ def test_records_that_retention_removed_unread_end_the_worker(plant: Plant) -> N
 
 
 def test_two_workers_share_the_partitions_and_a_named_one_comes_back_without_a_rebalance(plant: Plant) -> None:
-    plant.more = {"ANDON_WORKER__SESSION_TIMEOUT_S": "20"}  # longer than a restart takes on a busy machine
+    plant.more = {"ANDON_WORKER__SESSION_TIMEOUT_S": "15"}  # longer than a restart takes on a busy machine
     one, other = plant.start("--instance", "one"), plant.start("--instance", "other")
     with Gateways(plant, rate=200):
         both = (one, other)
