@@ -13,7 +13,7 @@ ARTIFACTS := .venv/.artifacts-$(call key,streams/shell/local/artifacts.lock)
 KERNELS := .venv/.kernels-$(shell cat streams/*.py streams/*/*.py | cksum | tr -s ' ' '-')
 
 .DEFAULT_GOAL := help
-.PHONY: help env lock lock-artifacts lint test test-long bounds docs up down status clean
+.PHONY: help env lock lock-artifacts lint test test-long bench-quick bounds docs up down status clean
 
 help: ## list the recipes
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1#\2/p' Makefile | awk -F'#' '{printf "%-24s%s\n", $$1, $$2}'
@@ -62,6 +62,9 @@ test: env lint ## everything that continuous integration runs: lint, doctests, t
 test-long: env ## the laws over twenty times as many random cases, and what takes minutes
 	$(BIN)/python -m pytest -m long --timeout 1800
 	ANDON_EXAMPLES=2000 $(BIN)/python -m pytest --timeout 3600 tests/codec tests/operators tests/runners tests/time
+
+bench-quick: env ## the speed floor: ratios within one run against named peers, ten minutes on two idle cores
+	$(BIN)/python -m bench.quick
 
 bounds: env ## the tests of kernels with every array access checked; machine code is kept apart
 	NUMBA_BOUNDSCHECK=1 ANDON_CACHE=$(CURDIR)/.venv/bounds $(BIN)/python -m streams.shell.kernels
