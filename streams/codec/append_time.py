@@ -16,5 +16,7 @@ _NAME, _DIGITS = APPEND_HEADER.decode(), re.compile(rb"-?[0-9]{1,18}")
 
 def in_header(headers: Sequence[tuple[str, bytes | None]]) -> int | None:
     """Microseconds in the first such header; None: there is none, or no number in it."""
-    value = next((value for name, value in headers if name == _NAME), None)
-    return int(value) if value is not None and _DIGITS.fullmatch(value) else None
+    for name, value in headers:
+        if name == _NAME:
+            return int(value) if value is not None and _DIGITS.fullmatch(value) else None
+    return None

@@ -8,6 +8,7 @@ become positions in the buffer; no object a record. Append time is the log's (Lo
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import cramjam
@@ -76,6 +77,7 @@ def parse_headers(data: bytes) -> list[tuple[str, bytes | None]]:
     return found
 
 
+@lru_cache(4096)
 def varint(value: int) -> bytes:
     """A zigzag varint, as records have them."""
     raw, out = (value << 1) ^ (value >> 63), bytearray()
@@ -90,23 +92,28 @@ def pack_headers(headers: Sequence[tuple[str, bytes | None]]) -> bytes:
     """The inverse of `parse_headers`."""
     out = [varint(len(headers))]
     for name, value in headers:
-        raw = name.encode()
-        out += [varint(len(raw)), raw, varint(-1 if value is None else len(value)), value or b""]
+        out += (_name(name), varint(-1 if value is None else len(value)), value or b"")
     return b"".join(out)
+
+
+@lru_cache(1024)
+def _name(name: str) -> bytes:
+    raw = name.encode()
+    return varint(len(raw)) + raw
 
 
 def log_of(records: Sequence[tuple[int, int, bytes | None, bytes | None, bytes]]) -> Log:
     """Columns of (offset, append time or NEG, key, value, packed headers)."""
-    parts = [part or b"" for record in records for part in record[2:]]
-    lengths = np.array([len(part) for part in parts], np.int64).reshape(-1, 3)
-    at = np.cumsum(np.concatenate([[0], lengths.reshape(-1)]))[:-1].reshape(-1, 3)
-    null = np.array([[r[2] is None, r[3] is None] for r in records], np.bool_).reshape(-1, 2)
-    size = lengths.astype(np.int32)
-    size[:, :2][null] = -1
+    offsets, appends, *spans = zip(*records, strict=True) if records else ((), (), (), (), ())
+    columns, parts, at = list[I64 | I32](), list[bytes](), 0
+    for column in spans:
+        size = np.array([-1 if part is None else len(part) for part in column], np.int32)
+        end = at + np.cumsum(size.clip(min=0), dtype=np.int64)
+        columns += [end - size.clip(min=0), size]
+        parts += filter(None, column)
+        at = int(end[-1]) if len(end) else at
     buffer = np.frombuffer(b"".join(parts) or b"\0", np.uint8)
-    numbers = np.array([r[:2] for r in records], np.int64).reshape(-1, 2)
-    spans = (column[:, k].copy() for k in range(3) for column in (at, size))
-    return Log._make([buffer, numbers[:, 0].copy(), numbers[:, 1].copy(), *spans])
+    return Log._make([buffer, np.array(offsets, np.int64), np.array(appends, np.int64), *columns])
 
 
 @inner

@@ -111,9 +111,9 @@ def as_log(found: list[Message], in_header: bool) -> Log:
     """Messages as columns, with append times from the log or from the header."""
     rows = []
     for message in found:
-        headers = message.headers() or []
+        headers = message.headers()
         if in_header:
-            told = append_time.in_header(headers)
+            told = append_time.in_header(headers or ())
             append = NEG if told is None else told
         else:
             kind, milliseconds = message.timestamp()

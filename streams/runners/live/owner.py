@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from confluent_kafka import TopicPartition
 
@@ -20,7 +19,7 @@ from streams.runners.epoch import Adopted, Epoch
 from streams.runners.frontier_records import frontier_record
 from streams.runners.live import epochs, kafka, snapshots
 from streams.runners.live.inbox import Inbox, Waiting
-from streams.runners.live.recovery import Report, recover
+from streams.runners.live.recovery import RELEASE_SAMPLES, Report, recover
 from streams.runners.live.reference import Reference
 from streams.runners.live.setup import Setup
 from streams.runners.live.standing import Standing, standing_of
@@ -29,7 +28,6 @@ from streams.runners.state import dump, version_of
 from streams.runners.task import Transaction
 
 Clock = Callable[[], float]  # seconds, monotonic
-RELEASE_SAMPLES: Final = 1 << 18  # accepted within a slice, after which what is complete is released at once
 
 
 @dataclass(slots=True)
