@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 from bench.load import Load, Message, Writer, fill, idle, one_by_one, orders, packed
 from bench.oracle import Expected, decoded, expected, faults
 from streams.catalogue import text_of
+from streams.kafka.reader import KafkaReader, Span
 from streams.shell.cli import app
 from streams.shell.kafka_connection import Admin
-from streams.shell.kafka_reader import KafkaReader, Span, spans
 from streams.shell.registry import Registry, subject_of
 from streams.shell.settings import Settings
 
@@ -83,7 +83,7 @@ class Workload:
     def written(self, settings: Settings) -> Spans:
         """How far the derived topics are filled."""
         with Admin(settings.kafka) as admin:
-            return spans(admin, [self.prefix + WINDOWS, self.prefix + LATE])
+            return admin.spans([self.prefix + WINDOWS, self.prefix + LATE])
 
     def expected(self) -> Expected:
         return expected(self.load, self.packed)
@@ -92,7 +92,7 @@ class Workload:
         """What is wrong with what was written since."""
         values: dict[str, list[bytes]] = {self.prefix + WINDOWS: [], self.prefix + LATE: []}
         after = self.written(settings)
-        with KafkaReader(settings.kafka) as reader:
+        with KafkaReader(settings.kafka.librdkafka()) as reader:
             for part in reader.read({place: Span(before[place].end, span.end) for place, span in after.items()}):
                 values[part.topic] += [r.value for r in part.records if r.value is not None]
         windows, late = (decoded(values[self.prefix + name], name) for name in (WINDOWS, LATE))

@@ -25,8 +25,8 @@ import polars as pl
 from streams.catalogue import Append
 from streams.codec.log import Log, pack_headers
 from streams.errors import DataError, InvalidValue, require
+from streams.kafka.reader import Headers, Record, append_us
 from streams.kernel import NEG
-from streams.shell.kafka_reader import Headers, Record, append_us
 
 MANIFEST: Final = "manifest.json"
 FORMAT: Final = 1

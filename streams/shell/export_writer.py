@@ -16,9 +16,9 @@ import polars as pl
 
 from streams.catalogue import Append
 from streams.errors import InvalidValue, PlatformError, require
+from streams.kafka.reader import KafkaReader, Part, Place, Record, Span
 from streams.shell.export import COLUMNS, FORMAT, MANIFEST, ExportedPartition, ExportedTopic, frame_of
-from streams.shell.kafka_connection import Admin, Place
-from streams.shell.kafka_reader import KafkaReader, Part, Record, Span, spans
+from streams.shell.kafka_connection import Admin
 from streams.shell.registry import Registry, subject_of
 
 PART_BYTES: Final = 32 << 20  # of one partition in memory
@@ -84,7 +84,7 @@ def measure(admin: Admin, wanted: Sequence[Wanted]) -> dict[Place, Span]:
     """What there is to export now, results measured before inputs."""
     found: dict[Place, Span] = {}
     for role in ("result", "input"):
-        found |= spans(admin, [one.topic for one in wanted if one.role == role])
+        found |= admin.spans([one.topic for one in wanted if one.role == role])
     return found
 
 

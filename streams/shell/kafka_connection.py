@@ -11,10 +11,10 @@ A refused log-in or certificate ends a wait at once; a broker that does not answ
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from types import TracebackType
-from typing import Any, Final, NamedTuple, Self, TypeVar
+from typing import Any, NamedTuple, Self, TypeVar
 
 from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import (
@@ -29,14 +29,13 @@ from confluent_kafka.admin import (
 )
 
 from streams.errors import PlatformError
+from streams.kafka.calls import QUIET, Trouble
+from streams.kafka.reader import Place, Span
 from streams.shell.settings import KafkaSettings
 
 K = TypeVar("K")
 V = TypeVar("V")
-Place = tuple[str, int]  # topic, partition
 
-QUIET: Final = {"log_level": 0}  # librdkafka writes to standard error what we raise
-_FINAL = {KafkaError._AUTHENTICATION, KafkaError._SSL}  # waiting longer does not change these
 _PASSING = {  # while leaders move or a broker comes up; asked again
     KafkaError.UNKNOWN_LEADER_EPOCH, KafkaError.FENCED_LEADER_EPOCH, KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE,
     KafkaError.NOT_CONTROLLER, KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
@@ -56,29 +55,11 @@ class Setting(NamedTuple):
     own: bool
 
 
-class Trouble:
-    """The last thing that librdkafka complained about in the background: the reason when a wait ends in vain."""
-
-    def __init__(self) -> None:
-        self.reason, self.final = "", False
-
-    def note(self, error: Any) -> None:
-        """Callback `error_cb` of a client."""
-        if error.code() != KafkaError._ALL_BROKERS_DOWN or not self.reason:
-            self.reason = f"{error.name()}: {error.str()}"
-        self.final = self.final or error.code() in _FINAL
-
-    def error(self, fact: str, settings: KafkaSettings, **values: Any) -> PlatformError:
-        given = {"reason": self.reason} if self.reason else {}
-        hint = "see ANDON_KAFKA__* in docs/settings.md"
-        return PlatformError(fact, bootstrap_servers=settings.bootstrap_servers, **values, **given, hint=hint)
-
-
 class Admin:
     """An administrator's connection; a context manager, or left to the garbage collector."""
 
     def __init__(self, settings: KafkaSettings, *, timeout_s: float = 15.0) -> None:
-        self.settings, self.timeout_s, self._trouble = settings, timeout_s, Trouble()
+        self.settings, self.timeout_s, self._trouble = settings, timeout_s, Trouble(settings.bootstrap_servers)
         try:
             self._client = AdminClient({**settings.librdkafka(), **QUIET, "error_cb": self._trouble.note})
         except KafkaException as error:  # for example a PEM file that is none
@@ -89,6 +70,16 @@ class Admin:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._client.poll(0)
+
+    def spans(self, topics: Sequence[str]) -> dict[Place, Span]:
+        """Of every partition of these topics what is there now: log start to last stable offset. PlatformError names missing topics."""
+        described = self.topics(topics)
+        missing = [name for name, found in described.items() if found is None]
+        if missing:
+            raise PlatformError("there is no such topic", topics=missing, hint="run `andon topics apply`, or see ANDON_TOPIC_PREFIX")
+        places = [(name, partition) for name, found in described.items() if found for partition in range(found.partitions)]
+        ends = self.ends(places)  # before the starts: retention may move a start past an end, which is then an empty span
+        return {place: Span(start, max(start, ends[place])) for place, start in self.starts(places).items()}
 
     def cluster(self) -> tuple[str, int]:
         """Cluster id and number of brokers."""
@@ -191,9 +182,9 @@ class Admin:
                 return future.result(_LOOK_S)
             except KafkaException as error:
                 if error.args[0].code() in (KafkaError._TIMED_OUT, KafkaError._TRANSPORT):
-                    raise self._trouble.error("Kafka does not answer", self.settings, asked=what) from error
+                    raise self._trouble.error("Kafka does not answer", asked=what) from error
                 return error.args[0]
             except TimeoutError as error:
                 self._client.poll(0)  # fetches the reason
                 if self._trouble.final or time.monotonic() > deadline_s:
-                    raise self._trouble.error("Kafka cannot be reached", self.settings, asked=what) from error
+                    raise self._trouble.error("Kafka cannot be reached", asked=what) from error

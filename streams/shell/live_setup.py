@@ -8,9 +8,10 @@ from importlib.metadata import version
 from streams.catalogue import text_of
 from streams.configuration import Configuration
 from streams.errors import PlatformError
+from streams.kafka.calls import QUIET
 from streams.runners.live.setup import Connection, Setup
 from streams.shell import deployment, kafka_admin
-from streams.shell.kafka_connection import QUIET, Admin
+from streams.shell.kafka_connection import Admin
 from streams.shell.registry import Registry, subject_of
 from streams.shell.settings import KafkaSettings, Settings, bounds_of
 

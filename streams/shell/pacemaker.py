@@ -19,9 +19,11 @@ from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, KafkaException, Producer
 from streams.catalogue import Topic, schema_of, text_of
 from streams.configuration import Configuration
 from streams.errors import PlatformError, SettingsError, require
+from streams.kafka.calls import QUIET, Trouble
+from streams.kafka.reader import Place
 from streams.model.path import line_path
 from streams.shell.deployment import topology_of
-from streams.shell.kafka_connection import QUIET, Admin, Place, Trouble
+from streams.shell.kafka_connection import Admin
 from streams.shell.registry import Registry, subject_of
 from streams.shell.settings import KafkaSettings
 
@@ -102,7 +104,7 @@ class Pacemaker:
     def __init__(
         self, kafka: KafkaSettings, topics: Sequence[Topic], registry: Registry, *, source: str, silent_us: int, timeout_s: float = 15.0
     ) -> None:
-        self.settings, self.timeout_s, self._trouble, self._silence = kafka, timeout_s, Trouble(), Silence(silent_us)
+        self.settings, self.timeout_s, self._trouble, self._silence = kafka, timeout_s, Trouble(kafka.bootstrap_servers), Silence(silent_us)
         self._values = {t.name: blank(t, registry.id_of(subject_of(t.name), text_of(t.schema)), source) for t in topics}
         self._admin, self._refused = Admin(kafka, timeout_s=timeout_s), ""
         self._places = self._partitions()

@@ -20,7 +20,7 @@ import fastavro
 
 from streams.catalogue import Append
 from streams.errors import DataError
-from streams.shell.kafka_reader import Record, append_us
+from streams.kafka.reader import Record, append_us
 
 Lookup = Callable[[int], Mapping[str, Any] | None]
 

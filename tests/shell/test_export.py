@@ -13,11 +13,11 @@ import pytest
 from streams.catalogue import schema_of
 from streams.codec.log import Log
 from streams.errors import DataError, InvalidValue
+from streams.kafka.reader import KafkaReader, Part, Record
 from streams.kernel import NEG
 from streams.shell import export_writer
 from streams.shell.deployment import topics_of
 from streams.shell.export import Export, frame_of, log_of_frame
-from streams.shell.kafka_reader import KafkaReader, Part, Record, spans
 from tests.shell.deployed import Deployed, in_transaction
 
 SENT: list[tuple[bytes | None, bytes | None, list[tuple[str, bytes | None]]]] = [
@@ -51,8 +51,8 @@ def exported(deployed: Deployed, folder: Path, *arguments: str) -> Export:
 def consumed(deployed: Deployed, name: str, partition: int) -> Part:
     """What a reader of Kafka sees, without any file between."""
     topic = deployed.topic(name)
-    with KafkaReader(deployed.kafka) as reader:
-        parts = list(reader.read({place: span for place, span in spans(deployed.admin(), [topic]).items() if place[1] == partition}))
+    with KafkaReader(deployed.kafka.librdkafka()) as reader:
+        parts = list(reader.read({place: span for place, span in deployed.admin().spans([topic]).items() if place[1] == partition}))
     return Part(topic, partition, [record for part in parts for record in part.records])
 
 

@@ -11,8 +11,7 @@ import pytest
 
 from streams.configuration import load
 from streams.errors import PlatformError, SettingsError
-from streams.shell.kafka_connection import Place
-from streams.shell.kafka_reader import KafkaReader, Record, spans
+from streams.kafka.reader import KafkaReader, Place, Record
 from streams.shell.pacemaker import Pacemaker, paced
 from streams.shell.record_json import Decoder
 from tests.shell.deployed import Deployed
@@ -31,8 +30,8 @@ def applied(deployed: Deployed) -> Deployed:
 
 def records(deployed: Deployed) -> dict[int, list[Record]]:
     found: dict[int, list[Record]] = {0: [], 1: []}
-    with KafkaReader(deployed.kafka) as reader:
-        for part in reader.read(spans(deployed.admin(), [deployed.topic("ot.sample.v1")])):
+    with KafkaReader(deployed.kafka.librdkafka()) as reader:
+        for part in reader.read(deployed.admin().spans([deployed.topic("ot.sample.v1")])):
             found[part.partition] += part.records
     return found
 

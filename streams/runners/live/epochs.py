@@ -9,11 +9,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from confluent_kafka import Consumer
-
 from streams.catalogue import CONFIGURATIONS
 from streams.configuration import Configuration
 from streams.errors import TaskError, require
+from streams.kafka.reader import KafkaReader
 from streams.runners.epoch import Adopted, Epoch
 from streams.runners.live import kafka
 from streams.runners.live.reference import Reference
@@ -60,16 +59,14 @@ def configuration_value(configuration: Configuration, topology: Topology, writer
     return writer.value(CONFIGURATIONS, CONFIGURATIONS, record)
 
 
-def read(consumer: Consumer, setup: Setup, reference: Reference, partition: int, last: int) -> list[Adopted]:
+def read(reader: KafkaReader, setup: Setup, reference: Reference, partition: int, last: int) -> list[Adopted]:
     """Epochs 0 to `last` of a task, with what they adopted; TaskError where one is missing."""
     topic = setup.epochs.name
-    low, end = kafka.edges(consumer, topic, partition)
     found: dict[int, Epoch] = {}
-    for part in kafka.messages(consumer, topic, partition, low, end):
-        for message in part:
-            raw = kafka.decoded(message, setup.writer, setup.epochs.schema)
+    for part in reader.read({(topic, partition): reader.span(topic, partition)}):
+        for offset, raw in kafka.decoded(part, setup.writer, setup.epochs.schema).items():
             if [raw["topics"], raw["application"]] != [[t.name for t in setup.inputs], setup.application]:
-                raise TaskError("an epoch of other inputs or another application", topic=topic, offset=message.offset(), read=raw["topics"])
+                raise TaskError("an epoch of other inputs or another application", topic=topic, offset=offset, read=raw["topics"])
             found[raw["epoch"]] = epoch_of(raw)
     missing = [n for n in range(last + 1) if n not in found]
     if missing:

@@ -15,6 +15,7 @@ from confluent_kafka import TopicPartition
 from streams.catalogue import CONFIGURATIONS, HIERARCHY
 from streams.codec.log import Log
 from streams.errors import BudgetError, PlatformError
+from streams.kafka.calls import CALL_S, attempt
 from streams.runners.epoch import Adopted, Epoch
 from streams.runners.frontier_records import frontier_record
 from streams.runners.live import epochs, kafka, snapshots
@@ -52,9 +53,8 @@ class Owner:
         self.setup, self.reference, self.partition, self.clock = setup, reference, partition, clock
         bounds, name = setup.bounds, f"{setup.application}-{partition}"
         self.producer = kafka.transactional_producer(setup.connection.client, name, bounds.transaction_timeout_s)
-        consumer = kafka.reader(setup.connection.client, setup.application)
-        self._group = consumer.consumer_group_metadata()  # of nobody: the producer's id is the fence
-        consumer.close()
+        with kafka.reader(setup) as reader:
+            self._group = reader.group_metadata()  # of nobody: the producer's id is the fence
         recovered = recover(setup, reference, partition, report)
         self.task, self._generation = recovered.task, recovered.generation
         self.counts = Counts(refolded=recovered.refolded)
@@ -73,11 +73,8 @@ class Owner:
 
     def still_current(self) -> bool:
         """Has nobody committed since this owner's last commit? Asked after a rebalance, before it goes on."""
-        consumer = kafka.reader(self.setup.connection.client, self.setup.application)
-        try:
-            found = kafka.committed(consumer, [t.name for t in self.setup.inputs], self.partition)
-        finally:
-            consumer.close()
+        with kafka.reader(self.setup) as reader:
+            found = reader.committed([t.name for t in self.setup.inputs], self.partition)
         return tuple(offset for offset, _ in found) == self.committed
 
     def resume(self) -> None:
@@ -176,8 +173,8 @@ class Owner:
         epoch = self.task.adopted.epoch
         metadata = epochs.metadata_of(epoch)
         offsets = [TopicPartition(t.name, own, offset, metadata) for t, offset in zip(self.setup.inputs, transaction.vector, strict=True)]
-        kafka.attempt(producer.send_offsets_to_transaction, offsets, self._group, kafka.CALL_S)
-        kafka.attempt(producer.commit_transaction, kafka.CALL_S)
+        attempt(producer.send_offsets_to_transaction, offsets, self._group, CALL_S)
+        attempt(producer.commit_transaction, CALL_S)
         self.committed = transaction.vector
         self.counts.transactions += 1
         self.counts.records_out += transaction.count
@@ -225,7 +222,7 @@ class Owner:
         self.producer.begin_transaction()
         for key, value in values:
             self._produce(self.setup.snapshots.name, value, key, [], self.partition)
-        kafka.attempt(self.producer.commit_transaction, kafka.CALL_S)
+        attempt(self.producer.commit_transaction, CALL_S)
         self.committing_since = None
         self._generation += 1
         self.snapshot_at, self._since_snapshot = self.clock(), 0

@@ -6,13 +6,13 @@ Outputs of what is folded again were committed before and are thrown away; epoch
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Final
 
-from confluent_kafka import Consumer, Message
-
 from streams.catalogue import HIERARCHY
 from streams.errors import SnapshotError, TaskError
+from streams.kafka.reader import KafkaReader, Part, Record, Span
 from streams.runners import adoption
 from streams.runners.epoch import Adopted, Epoch
 from streams.runners.live import epochs, kafka, snapshots
@@ -43,26 +43,23 @@ def environment(setup: Setup, partition: int) -> Environment:
 
 def recover(setup: Setup, reference: Reference, partition: int, report: Report) -> Recovered:
     """The task of a partition number; its transactional producer must have been initialised, so that offsets are final."""
-    consumer = kafka.reader(setup.connection.client, setup.application)
     names = [t.name for t in setup.inputs]
-    try:
-        found = kafka.committed(consumer, names, partition)
+    with kafka.reader(setup) as reader:
+        found = reader.committed(names, partition)
         if all(offset < 0 for offset, _ in found):
-            return _begin(setup, reference, consumer, partition)
+            return _begin(setup, reference, reader, partition)
         if any(offset < 0 for offset, _ in found):
             offsets = dict(zip(names, [offset for offset, _ in found], strict=True))
             raise TaskError("only some inputs have a committed offset", partition=partition, offsets=offsets, hint=ANOTHER)
         number = epochs.number_in(found[0][1], partition=partition)
-        known = epochs.read(consumer, setup, reference, partition, number)
-        return _restore(setup, consumer, partition, known, tuple(offset for offset, _ in found), report)
-    finally:
-        consumer.close()
+        known = epochs.read(reader, setup, reference, partition, number)
+        return _restore(setup, reader, partition, known, tuple(offset for offset, _ in found), report)
 
 
-def _begin(setup: Setup, reference: Reference, consumer: Consumer, partition: int) -> Recovered:
+def _begin(setup: Setup, reference: Reference, reader: KafkaReader, partition: int) -> Recovered:
     """Epoch 0: the log starts of all inputs, the reference data as they are now."""
     reference.refresh()
-    vector = tuple(kafka.edges(consumer, topic.name, partition)[0] for topic in setup.inputs)
+    vector = tuple(reader.span(topic.name, partition).start for topic in setup.inputs)
     first = Epoch(0, vector, {HIERARCHY: reference.data.next}, setup.configuration.fingerprint)
     task = Task(setup.build, reference.data.adopted(first, setup.configuration), environment(setup, partition))
     adoption.begin(task)
@@ -70,12 +67,12 @@ def _begin(setup: Setup, reference: Reference, consumer: Consumer, partition: in
 
 
 def _restore(
-    setup: Setup, consumer: Consumer, partition: int, known: Sequence[Adopted], vector: tuple[int, ...], report: Report
+    setup: Setup, reader: KafkaReader, partition: int, known: Sequence[Adopted], vector: tuple[int, ...], report: Report
 ) -> Recovered:  # fmt: skip
     def usable(at: tuple[int, ...], epoch: int) -> bool:
         return epoch < len(known) and all(a <= b for a, b in zip(at, vector, strict=True))
 
-    taken, generation = snapshots.newest(consumer, setup, partition, usable)
+    taken, generation = snapshots.newest(reader, setup, partition, usable)
     where = environment(setup, partition)
     if taken is None:
         task, ahead = Task(setup.build, known[0], where), list(known[1:])
@@ -110,48 +107,45 @@ def _refold(setup: Setup, task: Task, ahead: list[Adopted], vector: tuple[int, .
     return done
 
 
-def _together(parts: Iterator[list[Message]]) -> Iterator[list[Message]]:
-    """Larger lists. A thread that has run a kernel waits for the interpreter until another's turn of 5 ms is over, some twenty times
-    a list: with lists of 5,000 and four tasks that was four times the work itself (measured)."""
-    whole, size = list[Message](), 0
+def _together(parts: Iterator[Part]) -> Iterator[Part]:
+    """Larger parts. A thread that has run a kernel waits for the interpreter until another's turn of 5 ms is over, some twenty times
+    a part: with parts of 5,000 records and four tasks that was four times the work itself (measured)."""
+    whole, size = list[Record](), 0
     for part in parts:
-        whole += part
-        size += sum(map(len, part))
+        whole += part.records
+        size += sum(len(record.value or b"") for record in part.records)
         if size >= PART_BYTES:
-            yield whole
+            yield part._replace(records=whole)
             whole, size = [], 0
     if whole:
-        yield whole
+        yield part._replace(records=whole)
 
 
 def _fold_to(setup: Setup, task: Task, target: Sequence[int], partition: int) -> Iterator[int]:
     """Records of all inputs up to `target`, the input that is furthest behind first, so that little has to wait; how many at a time."""
-    consumers, logs, accepted = [], {}, 0
+    logs, accepted = dict[int, Iterator[Part]](), 0
 
     def release() -> None:
         task.advance()
         task.take()
 
-    try:
+    with ExitStack() as opened:
         for rank, (topic, start, end) in enumerate(zip(setup.inputs, task.vector, target, strict=True)):
             if start < end:
-                consumers.append(kafka.reader(setup.connection.client, setup.application))
-                logs[rank] = _together(kafka.messages(consumers[-1], topic.name, partition, start, end))
+                reader = opened.enter_context(kafka.reader(setup))
+                logs[rank] = _together(reader.read({(topic.name, partition): Span(start, end)}))
         while logs:
             rank = min(logs, key=lambda r: task.book.clocks.append[r])
             part = next(logs[rank], None)
             if part is None:
                 del logs[rank]
                 continue
-            for log in parts_of(kafka.as_log(part, setup.inputs[rank].append == "header"), PART_BYTES):
+            for log in parts_of(part.log(setup.inputs[rank].append), PART_BYTES):
                 before = len(task.release.pending)
                 task.feed(rank, log)
                 accepted += len(task.release.pending) - before
                 if accepted > RELEASE_SAMPLES:
                     release()
                     accepted = 0
-            yield len(part)
+            yield len(part.records)
         release()
-    finally:
-        for consumer in consumers:
-            consumer.close()

@@ -6,6 +6,7 @@ import threading
 
 from streams.catalogue import CONFIGURATIONS, HIERARCHY
 from streams.errors import GapError
+from streams.kafka.reader import Span
 from streams.runners.epoch import Row
 from streams.runners.live import kafka
 from streams.runners.live.setup import Setup
@@ -20,15 +21,12 @@ class Whole:
 
     def new(self) -> list[Row]:
         """Committed records since the last call."""
-        consumer = kafka.reader(self.setup.connection.client, self.setup.application)
-        try:
-            low, end = kafka.edges(consumer, self.topic, 0)
+        with kafka.reader(self.setup) as reader:
+            low, end = reader.span(self.topic, 0)
             if low > self.next:
                 raise GapError("records of a topic that is kept for ever are gone", topic=self.topic, expected=self.next, log_start=low)
-            parts = kafka.messages(consumer, self.topic, 0, self.next, end)
-            found = [Row(self.topic, m.offset(), 1000 * m.timestamp()[1], m.key(), m.value()) for part in parts for m in part]
-        finally:
-            consumer.close()
+            parts = reader.read({(self.topic, 0): Span(self.next, end)})
+            found = [Row(self.topic, r.offset, 1000 * r.timestamp_ms, r.key, r.value) for part in parts for r in part.records]
         if found:
             self.next = found[-1].offset + 1
         return found

@@ -10,10 +10,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from confluent_kafka import Consumer
-
 from streams.codec.murmur import murmur3
 from streams.errors import SnapshotError
+from streams.kafka.reader import KafkaReader, Span
 from streams.runners.live import kafka
 from streams.runners.live.setup import Setup
 from streams.runners.records import RecordWriter
@@ -57,18 +56,18 @@ def _key(partition: int, generation: int, piece: int) -> bytes:
     return b"%d/%d/%d" % (partition, generation % GENERATIONS, piece)
 
 
-def newest(consumer: Consumer, setup: Setup, partition: int, usable: Callable[[tuple[int, ...], int], bool]) -> tuple[Taken | None, int]:
+def newest(reader: KafkaReader, setup: Setup, partition: int, usable: Callable[[tuple[int, ...], int], bool]) -> tuple[Taken | None, int]:
     """The newest complete snapshot whose (vector, epoch) is usable, and the next generation to write.
 
     Reads backwards from the end in growing steps, so that a large topic costs no more than the snapshot that is found.
     """
     topic = setup.snapshots.name
-    low, end = kafka.edges(consumer, topic, partition)
+    low, end = reader.span(topic, partition)
     back, start, read, following = _FIRST_LOOK, end, dict[int, dict[str, Any]](), 0
     while start > low:
         until, start = start, max(low, end - back)
-        for part in kafka.messages(consumer, topic, partition, start, until):
-            read |= {m.offset(): kafka.decoded(m, setup.writer, setup.snapshots.schema) for m in part}
+        for part in reader.read({(topic, partition): Span(start, until)}):
+            read |= kafka.decoded(part, setup.writer, setup.snapshots.schema)
         manifests = [read[offset] for offset in sorted(read, reverse=True) if read[offset]["chunk"] == MANIFEST]
         following = max([following, *(m["generation"] + 1 for m in manifests)])
         for manifest in manifests:

@@ -284,11 +284,8 @@ class Worker:
 
     def _ends(self) -> dict[int, list[int]]:
         """In a thread: last stable offsets of all inputs, by partition number."""
-        consumer = kafka.reader(self.setup.connection.client, self.setup.application)
-        try:
-            return {p: [kafka.edges(consumer, t.name, p)[1] for t in self.setup.inputs] for p in range(self.setup.partitions)}
-        finally:
-            consumer.close()
+        with kafka.reader(self.setup) as reader:
+            return {p: [reader.span(t.name, p).end for t in self.setup.inputs] for p in range(self.setup.partitions)}
 
     async def _maybe_end(self) -> None:
         if self.parts and all(part.done for part in self.parts.values()) and not self._ended.done():

@@ -39,10 +39,10 @@ def export(
 
     Example: andon export --config examples/context.toml --application --outputs --to day-1
     """
+    from streams.kafka.reader import KafkaReader
     from streams.shell.export_writer import export as write
     from streams.shell.export_writer import measure
     from streams.shell.kafka_connection import Admin
-    from streams.shell.kafka_reader import KafkaReader
     from streams.shell.registry import Registry
     from streams.shell.settings import settings
 
@@ -51,7 +51,7 @@ def export(
         "application": configuration.application, "topology": configuration.topology, "configuration": configuration.fingerprint,
         "prefix": own.topic_prefix,
     }  # fmt: skip
-    with Admin(own.kafka) as admin, KafkaReader(own.kafka) as reader, Registry(own.registry) as registry:
+    with Admin(own.kafka) as admin, KafkaReader(own.kafka.librdkafka()) as reader, Registry(own.registry) as registry:
         wanted = _wanted(admin, configuration, own.topic_prefix, topics or [], application, outputs)
         there = measure(admin, wanted)
         size = sum(span.end - span.start for span in there.values())

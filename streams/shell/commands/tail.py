@@ -102,15 +102,15 @@ def _unread() -> bool:
 
 
 def _shown(asked: _Asked, own: Any, configuration: Configuration | None) -> Iterator[list[dict[str, Any]]]:
+    from streams.kafka.reader import KafkaReader, Span
     from streams.shell.deployment import on_broker
     from streams.shell.kafka_connection import Admin
-    from streams.shell.kafka_reader import KafkaReader, Span, spans
     from streams.shell.record_json import Decoder, described, frontier
     from streams.shell.registry import Registry
 
-    with Admin(own.kafka) as admin, KafkaReader(own.kafka) as reader, Registry(own.registry) as registry:
+    with Admin(own.kafka) as admin, KafkaReader(own.kafka.librdkafka()) as reader, Registry(own.registry) as registry:
         name = on_broker(admin, asked.topic, own.topic_prefix)
-        there = _chosen(spans(admin, [name]), asked.partition)
+        there = _chosen(admin.spans([name]), asked.partition)
         wanted = {place: Span(_first(asked.start, span, len(there)), span.end) for place, span in there.items()}
         decoder, append = None if asked.raw else Decoder(registry.schema), _append(asked.topic, configuration)
         parts = ([part] for part in reader.read(wanted)) if asked.until_end else reader.follow({p: s.start for p, s in wanted.items()})
@@ -135,7 +135,7 @@ def _chosen(there: Mapping[Any, Any], partition: int | None) -> dict[Any, Any]:
 def _first(start: str, span: Any, partitions: int) -> int:
     """The offset to begin at.
 
-    >>> from streams.shell.kafka_reader import Span
+    >>> from streams.kafka.reader import Span
     >>> [_first(start, Span(10, 50), 1) for start in ("beginning", "end", "20", "-5", "-100")]
     [10, 50, 20, 45, 10]
     """

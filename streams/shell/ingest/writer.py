@@ -10,8 +10,9 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 
 from streams.catalogue import Catalogue, Topic, text_of
 from streams.errors import PlatformError, SettingsError
+from streams.kafka.calls import QUIET, Trouble
 from streams.shell.ingest.encoding import Message
-from streams.shell.kafka_connection import QUIET, Admin, Trouble
+from streams.shell.kafka_connection import Admin
 from streams.shell.registry import Registry, subject_of
 from streams.shell.settings import KafkaSettings, RegistrySettings
 
@@ -84,7 +85,7 @@ def write(
     messages: Iterable[Message], settings: KafkaSettings, catalogue: Catalogue, written: Callable[[Message], None] = lambda _: None
 ) -> Counter[str]:
     """Write every message and wait until the broker has them all; counts by topic. `written` is told of each message in turn."""
-    delivery, trouble, counts = Delivery(), Trouble(), Counter[str]()
+    delivery, trouble, counts = Delivery(), Trouble(settings.bootstrap_servers), Counter[str]()
     try:
         producer = Producer({**settings.librdkafka(), **PRODUCER, **QUIET, "error_cb": trouble.note})
     except KafkaException as error:

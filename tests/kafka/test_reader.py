@@ -9,8 +9,8 @@ import pytest
 
 from streams.codec.log import APPEND_HEADER, _append_header, pack_headers
 from streams.errors import GapError, PlatformError
+from streams.kafka.reader import KafkaReader, Part, Record, Span, append_us
 from streams.kernel import NEG
-from streams.shell.kafka_reader import KafkaReader, Part, Record, Span, append_us, spans
 from tests.shell.deployed import Deployed, in_transaction
 
 STAMPED = {"message.timestamp.type": "LogAppendTime"}
@@ -18,7 +18,7 @@ STAMPED = {"message.timestamp.type": "LogAppendTime"}
 
 @pytest.fixture
 def reader(deployed: Deployed) -> Iterator[KafkaReader]:
-    with KafkaReader(deployed.kafka, stall_s=15.0) as opened:
+    with KafkaReader(deployed.kafka.librdkafka(), stall_s=15.0) as opened:
         yield opened
 
 
@@ -52,7 +52,7 @@ def test_a_read_ends_behind_what_was_aborted_and_before_what_is_open(deployed: D
     plain.produce(topic, b"after", partition=1)
     plain.flush()
 
-    there = spans(deployed.admin(), [topic])
+    there = deployed.admin().spans([topic])
     assert there == {(topic, 0): (0, 16), (topic, 1): (0, 1), (topic, 2): (0, 0)}
     passed: list[int] = []
     assert offsets(reader.read(there, passed.append)) == {0: [0, 1, 2, 8, 9, 10], 1: [0]}
@@ -60,7 +60,7 @@ def test_a_read_ends_behind_what_was_aborted_and_before_what_is_open(deployed: D
 
     opened.commit_transaction()
     assert offsets(reader.read(there)) == {0: [0, 1, 2, 8, 9, 10], 1: [0]}  # the end is that of the call
-    assert offsets(reader.read(spans(deployed.admin(), [topic])))[1] == [0, 1, 2]
+    assert offsets(reader.read(deployed.admin().spans([topic])))[1] == [0, 1, 2]
 
 
 def test_a_read_takes_half_open_spans(deployed: Deployed, reader: KafkaReader, topic: str) -> None:
@@ -80,7 +80,7 @@ def test_a_record_keeps_every_byte(deployed: Deployed, reader: KafkaReader, topi
     for key, value, headers in sent:
         producer.produce(topic, value, key, partition=0, headers=headers)
     producer.flush()
-    [part] = reader.read(spans(deployed.admin(), [topic]))
+    [part] = reader.read(deployed.admin().spans([topic]))
     assert [(r.key, r.value, r.headers) for r in part.records] == sent
     log = part.log("log")
     assert [(log.key(n), log.value(n), log.headers(n)) for n in range(4)] == sent
@@ -107,10 +107,11 @@ def test_an_offset_that_the_log_does_not_have_is_a_gap(reader: KafkaReader, topi
 
 
 def test_silence_does_not_last_for_ever(deployed: Deployed, topic: str) -> None:
-    with KafkaReader(deployed.kafka, stall_s=0.5) as reader, pytest.raises(PlatformError, match=r"Kafka has sent nothing.*0 of 9"):
+    silent = pytest.raises(PlatformError, match=r"Kafka has sent nothing.*0 of 9")
+    with KafkaReader(deployed.kafka.librdkafka(), stall_s=0.5) as reader, silent:
         list(reader.read({(topic, 7): Span(0, 9)}))  # there is no partition 7
 
 
 def test_a_missing_topic_is_named(deployed: Deployed) -> None:
     with pytest.raises(PlatformError, match="there is no such topic.*nobody"):
-        spans(deployed.admin(), ["nobody"])
+        deployed.admin().spans(["nobody"])

@@ -1,6 +1,6 @@
 """Read partitions of Kafka without joining a group: committed records only, from an offset to an end, or for ever.
 
-    with KafkaReader(settings().kafka) as reader:
+    with KafkaReader(settings().kafka.librdkafka()) as reader:
         for part in reader.read({("ot.sample.v1", 0): Span(0, 1000)}):
             part.log("log")                             columns, as the codec takes them
 
@@ -22,14 +22,16 @@ from streams.catalogue import Append
 from streams.codec.append_time import in_header
 from streams.codec.log import Log, log_of, pack_headers
 from streams.errors import DataError, GapError, PlatformError, require
+from streams.kafka.calls import CALL_S, QUIET, Trouble, attempt
 from streams.kernel import NEG
-from streams.shell.kafka_connection import QUIET, Admin, Place, Trouble
-from streams.shell.settings import KafkaSettings
 
 Headers = list[tuple[str, bytes | None]]
+Place = tuple[str, int]  # topic, partition
 
-AT_ONCE: Final = 2_000  # records that one call to librdkafka hands over at most
-_LOOK_S: Final = 0.1
+AT_ONCE: Final = 5_000  # records that one call to librdkafka hands over at most
+_LOOK_S: Final = 0.05  # such a call returns when it is full or after this: keep it short
+_OF_NO_GROUP = {KafkaError.GROUP_AUTHORIZATION_FAILED}  # who may read a topic need not have the right to any group
+_PASSING = {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT, KafkaError._RESOLVE}
 
 
 class Span(NamedTuple):
@@ -80,30 +82,22 @@ def append_us(record: Record, append: Append) -> int | None:
     return in_header(record.headers)
 
 
-def spans(admin: Admin, topics: Sequence[str]) -> dict[Place, Span]:
-    """Of every partition of these topics what is there now: log start to last stable offset. PlatformError names missing topics."""
-    described = admin.topics(topics)
-    missing = [name for name, found in described.items() if found is None]
-    if missing:
-        raise PlatformError("there is no such topic", topics=missing, hint="run `andon topics apply`, or see ANDON_TOPIC_PREFIX")
-    places = [(name, partition) for name, found in described.items() if found for partition in range(found.partitions)]
-    ends = admin.ends(places)  # before the starts: retention may move a start past an end, which is then an empty span
-    return {place: Span(start, max(start, ends[place])) for place, start in admin.starts(places).items()}
-
-
 class KafkaReader:
-    """A consumer in assign mode; a context manager. stall_s: how long a bounded read may go without hearing anything."""
+    """A consumer in assign mode; a context manager. client: librdkafka's settings of the connection.
 
-    def __init__(self, settings: KafkaSettings, *, stall_s: float = 60.0) -> None:
+    group: whose committed offsets are asked for; librdkafka wants a name in any case. stall_s: how long a bounded read may go
+    without hearing anything.
+    """
+
+    def __init__(self, client: Mapping[str, Any], *, group: str = "andon-reader", stall_s: float = 60.0) -> None:
         require(stall_s > 0, "stall_s must be positive", stall_s=stall_s)
-        self.settings, self.stall_s, self._trouble = settings, stall_s, Trouble()
-        self._heard = False
+        self.stall_s, self._trouble, self._heard = stall_s, Trouble(str(client["bootstrap.servers"])), False
         try:
             self._consumer = Consumer({
-                **settings.librdkafka(), **QUIET, "error_cb": self._trouble.note,
-                "group.id": "andon-reader",  # librdkafka wants a name; in assign mode nothing is ever done with it
-                "isolation.level": "read_committed", "enable.partition.eof": True, "auto.offset.reset": "error",
-                "enable.auto.commit": False, "enable.auto.offset.store": False, "check.crcs": True, "queued.max.messages.kbytes": 32_768,
+                **client, **QUIET, "error_cb": self._trouble.note, "group.id": group,
+                "isolation.level": "read_committed",  # also makes the answer about committed offsets wait for open commits
+                "enable.partition.eof": True, "auto.offset.reset": "error", "enable.auto.commit": False, "enable.auto.offset.store": False,
+                "check.crcs": True, "queued.max.messages.kbytes": 32_768, "fetch.wait.max.ms": 50, "fetch.queue.backoff.ms": 5,
             })  # fmt: skip
         except KafkaException as error:
             raise PlatformError("these Kafka settings cannot be used", reason=error.args[0].str()) from error
@@ -114,8 +108,27 @@ class KafkaReader:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._consumer.close()
 
+    def group_metadata(self) -> Any:
+        """What a transaction's offset commit wants to know of the group: the reader is no member, so nobody's generation."""
+        return self._consumer.consumer_group_metadata()
+
+    def committed(self, topics: Sequence[str], partition: int) -> list[tuple[int, str]]:
+        """(the group's committed offset or -1, metadata) of each topic's partition."""
+        found = attempt(self._consumer.committed, [TopicPartition(t, partition) for t in topics], CALL_S)
+        for one in found:
+            if one.error is not None:
+                raise PlatformError("committed offsets cannot be read", topic=one.topic, partition=partition, reason=one.error.str())
+        return [(one.offset if one.offset >= 0 else -1, one.metadata or "") for one in found]
+
+    def span(self, topic: str, partition: int) -> Span:
+        """Log start to last stable offset."""
+        return Span(*map(int, attempt(self._consumer.get_watermark_offsets, TopicPartition(topic, partition), CALL_S)))
+
     def read(self, wanted: Mapping[Place, Span], progress: Callable[[int], None] | None = None) -> Iterator[Part]:
-        """All committed records in the spans, each partition in offset order. progress: told how many offsets were passed."""
+        """All committed records in the spans, each partition in offset order. progress: told how many offsets were passed.
+
+        GapError: the log has lost some of them. PlatformError: nothing came for `stall_s`.
+        """
         left = {place: span.end for place, span in wanted.items() if span.start < span.end}
         passed = {place: wanted[place].start for place in left}
         self._assign(passed)
@@ -129,7 +142,7 @@ class KafkaReader:
             for place, found in records.items():
                 if place not in left:
                     continue
-                kept = [r for r in found if r.offset < left[place]]
+                kept = found if found[-1].offset < left[place] else [r for r in found if r.offset < left[place]]
                 ends[place] = max(ends.get(place, 0), found[-1].offset + 1)
                 if kept:
                     yield Part(*place, kept)
@@ -165,11 +178,11 @@ class KafkaReader:
                 )
             elif error.code() == KafkaError._PARTITION_EOF:
                 ends[message.topic(), message.partition()] = message.offset()
-            elif error.code() not in _OF_NO_GROUP:
+            elif not (error.retriable() or error.code() in _PASSING or error.code() in _OF_NO_GROUP):
                 raise self._failed(message, error)
         self._heard = self._heard or bool(records or ends)
         if self._trouble.final and not self._heard:  # later, it is a broker that restarts
-            raise self._trouble.error("Kafka cannot be reached", self.settings)
+            raise self._trouble.error("Kafka cannot be reached")
         return records, ends
 
     def _failed(self, message: Any, error: Any) -> Exception:
@@ -183,7 +196,4 @@ class KafkaReader:
 
     def _stalled(self, left: Mapping[Place, int], passed: Mapping[Place, int]) -> PlatformError:
         waiting = {f"{topic}/{partition}": f"{passed[topic, partition]} of {end}" for (topic, partition), end in left.items()}
-        return self._trouble.error("Kafka has sent nothing", self.settings, for_s=self.stall_s, waiting=waiting)
-
-
-_OF_NO_GROUP = {KafkaError.GROUP_AUTHORIZATION_FAILED}  # who may read a topic need not have the right to any group
+        return self._trouble.error("Kafka has sent nothing", for_s=self.stall_s, waiting=waiting)
