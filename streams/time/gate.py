@@ -11,7 +11,7 @@ limits of the lane's class (limits.py), each sample of a message is judged in th
 W is read once a message, before any of its samples moves M, so that the verdicts of a gateway that keeps each lane in time
 order do not depend on where it cuts its messages. A record that is not DATA has no sample: BLANK moves A; HEARTBEAT moves M
 of the lanes it names, unless its time is beyond A + B; CLAIM moves P to at most A. A record that could not be decoded moves
-A only. Source: docs/architecture.md section 2; executable model in tests/time/twins.py.
+A only. Source: docs/architecture.md section 2; executable model in tests/twin/gate.py.
 """
 
 from __future__ import annotations

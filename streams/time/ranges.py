@@ -3,7 +3,7 @@
 A source (with its boot) numbers its samples. An id is *known* while the append time of the log is at most the horizon H
 behind the mark of its last sighting; each sighting renews the mark. Sources number densely, so ids are kept as disjoint
 ranges (low, high exclusive, mark) sorted by low, and marks are rounded up to H / 64: about 65 ranges a source instead of
-thousands, and exactly the same verdicts as a map from id to mark (tests/time/twins.py, `IdMap`).
+thousands, and exactly the same verdicts as a map from id to mark (tests/twin/gate.py, `IdMap`).
 
 Cost: a message that continues its source's last range touches one range. A source that leaves gaps (one counter shared by
 several partitions) costs one range of 32 bytes for each stretch it writes within H.

@@ -1,9 +1,10 @@
-"""NIST's day on a real Kafka, through workers that are killed, frozen, joined and left: the same bytes as in memory."""
+"""NIST's day and the parts with orders on a real Kafka, through workers that are killed, frozen, joined and left: the bytes of memory."""
 
 from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from time import sleep
 
 import pytest
 
@@ -31,3 +32,23 @@ def test_the_day_through_dying_workers_is_the_day_in_memory(
     expected = Counter(out.topic for outcome in day.outcomes for out in (*outcome.results, *outcome.aside))
     assert {name: count for name, count in found["equal"].items() if count} == dict(expected)
     assert expected["ctx.window.v1"] > 40_000 and expected["ctx.state-interval.v1"] > 6_000
+
+
+def test_parts_with_their_orders_through_a_killed_worker_are_those_in_memory(
+    nist: Path, kafka: str, registry_url: str, topic_prefix: str, tmp_path: Path
+) -> None:  # fmt: skip
+    plant = Plant(kafka, registry_url, topic_prefix, tmp_path, text=plantday.example("context.toml").read_text("utf-8"))
+    files = [*sorted((nist / "cover").glob("Cover-Hurco04-*of20.txt")), plantday.example("nist-cover-orders.csv")]
+    mapping = plantday.example("nist-cover.mapping.toml")
+    try:
+        assert plant.call("ingest", *map(str, files), "--mapping", str(mapping), "--through", "2017-02-10T20:00:00Z").exit_code == 0
+        first = plant.start()
+        first.wait("assigned")
+        sleep(0.3)
+        first.kill()
+        plant.finish()
+        found = plant.verified()
+    finally:
+        plant.close()
+    assert found["same"] and not found["ahead"], found
+    assert found["equal"]["ctx.window.v1"] > 5_000

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import shutil
 from importlib.metadata import version
+from pathlib import Path
 
+import faust
+import pytest
 from aiokafka import AIOKafkaConsumer
 from aiokafka.consumer import fetcher
 from aiokafka.structs import TopicPartition
@@ -38,6 +42,17 @@ def test_the_consumer_has_what_we_ask_of_it() -> None:
     assert "_isolation_level" in inspect.getsource(AIOKafkaConsumer)
     assert callable(driver.AIOKafkaConsumerThread._create_worker_consumer) and callable(driver.Consumer._new_consumer_thread)
     assert callable(driver.AIOKafkaConsumerThread._ensure_consumer) and callable(driver.AIOKafkaConsumerThread.call_thread)
+
+
+def test_no_folder_is_made_where_a_worker_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for installed in (False, True):
+        app = faust.App("folders", broker="kafka://127.0.0.1:1", store="memory://", set_as_current=False, autodiscover=False)
+        if installed:
+            private.install(app)
+        app._create_directories()
+        assert [p.name for p in tmp_path.iterdir()] == ([] if installed else ["folders-data"])
+        shutil.rmtree(tmp_path / "folders-data", ignore_errors=True)
 
 
 def test_faust_drops_a_fetched_partition_that_it_pauses_which_is_why_we_do_not() -> None:

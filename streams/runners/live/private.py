@@ -1,10 +1,11 @@
-"""Everything private of Faust 0.15.3 and aiokafka 0.14.0 that the live runner leans on; tests/runners/live/test_private.py turns
+"""Everything private of Faust 0.15.3 and aiokafka 0.14.0 that the live runner leans on; tests/live/test_private.py turns
 red when an upgrade changes any of it.
 
 - A fetch reaches us as the bytes of its record batches, one object a topic partition, instead of one object a record: aiokafka's
   `PartitionRecords` and `MemoryRecords` are replaced in its fetcher module. Aborted transactions and control markers are left
   out here, by batch, as aiokafka does it by record.
 - Faust's consumer reads committed data only: it offers no public setting for that outside its own exactly-once mode.
+- Faust makes folders for its tables when an application starts, in the working folder unless told where.
 - Faust looks at `offset`, `timestamp`, ... of what its consumer fetched: `Fetch` has them.
 """
 
@@ -128,9 +129,10 @@ SCHEDULER = _Scheduler
 
 
 def install(app: faust.App) -> None:
-    """Make an application fetch raw, committed record batches."""
+    """Make an application fetch raw, committed record batches, and no folders for tables: it has none."""
     fetcher.MemoryRecords, fetcher.PartitionRecords = _Records, _Partition
     app.transport = _Transport(app.conf.broker_consumer, app)
+    app._create_directories = lambda: None  # type: ignore[method-assign]
 
 
 def generation(app: faust.App) -> int:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -95,7 +94,7 @@ class Worker:
             consumer_max_fetch_size=4 << 20, broker_session_timeout=bounds.session_timeout_s,
             broker_heartbeat_interval=bounds.session_timeout_s / 5,
             broker_request_timeout=60.0, broker_rebalance_timeout=20.0, consumer_group_instance_id=setup.instance,
-            datadir=tempfile.mkdtemp(prefix="andon-"), loop=asyncio.get_running_loop(),
+            loop=asyncio.get_running_loop(),
         )  # fmt: skip
         private.install(app)
         raw: dict[str, Any] = {"value_type": bytes, "value_serializer": "raw", "key_type": bytes, "key_serializer": "raw"}

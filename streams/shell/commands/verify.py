@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from streams.errors import DataError
 
@@ -49,7 +49,7 @@ def verify(
             "different": [d.sentence() for d in found.different],
         }, indent=1))  # fmt: skip
     else:
-        table = Table("topic", "same bytes", "not written yet", "doubled", "different")
+        table = Table(Column("topic", overflow="fold"), "same bytes", "not written yet", "doubled", "different")
         for topic in found.equal:
             different = sum(d.topic == topic for d in found.different)
             table.add_row(topic, *(str(n) for n in (found.equal[topic], found.ahead[topic], found.doubled[topic], different)))
