@@ -21,7 +21,7 @@ from streams.catalogue import Catalogue
 from streams.codec.blobs import Blobs, RecordReader
 from streams.codec.log import Log
 from streams.codec.outputs import ContextTable, Encoded, Encoder, merged
-from streams.codec.reader import Reader
+from streams.codec.reader import Read, Reader
 from streams.kernel import B1, I32, I64, NEG, POS
 from streams.operators.order_join import JoinSlice
 from streams.operators.slice import Names, Slice, empty_slice, plain_slice
@@ -109,7 +109,12 @@ class Task:
         self.meter.begin()
         read = self.readers[rank].read(log, self.names)
         self.meter.lap("decode")
-        self.vector[rank] = int(log.offset[-1]) + 1
+        self.admit(rank, read, int(log.offset[-1]) + 1)
+
+    def admit(self, rank: int, read: Read, following: int) -> None:
+        """Take records that are columns already. following: the vector behind them; what `read.log` says is what is cited."""
+        self.meter.begin()
+        self.vector[rank] = following
         self.book.grow((self.release, self.release_orders))
         book, ordering = self.book, rank == self.orders
         touched = book.touched_orders if ordering else book.touched
@@ -127,9 +132,9 @@ class Task:
         blobs = self.blobs[rank]
         if blobs is not None:
             kept = (verdict == ACCEPTED).astype(np.uint8)
-            blobs.keep(log.buffer, log.value_at, log.value_size, read.messages.row, kept, read.content.extra)
+            blobs.keep(read.log.buffer, read.log.value_at, read.log.value_size, read.messages.row, kept, read.content.extra)
         pending = (self.release_orders if ordering else self.release).pending
-        pending.admit(self.names.sources.table, rank, read.messages, log.offset, read.samples.lane, time, read.content, verdict)
+        pending.admit(self.names.sources.table, rank, read.messages, read.log.offset, read.samples.lane, time, read.content, verdict)
         self.meter.lap("gate")
 
     def pass_to(self, vector: Sequence[int]) -> None:
@@ -137,7 +142,7 @@ class Task:
         assert all(new >= old for new, old in zip(vector, self.vector, strict=True)), "a vector never goes back"
         self.vector = list(vector)
 
-    def _set_aside(self, rank: int, read: Any, verdict: Any, bound: I64) -> None:
+    def _set_aside(self, rank: int, read: Read, verdict: Any, bound: I64) -> None:
         origin, box = self.origins[rank], self.outbox.records
         box += records.dead_letters(self.writer, origin, read)
         for kind in (FUTURE, CONFLICT, LATE):
