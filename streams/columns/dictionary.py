@@ -81,10 +81,8 @@ def _copy(target: U8, at: int, source: U8, start: int, size: int) -> None:
         target[at + i] = source[start + i]
 
 
-@kernel
-def intern(table: Table, scope: int, buffer: U8, p0: int, n0: int, p1: int, n1: int, p2: int, n2: int) -> int:
-    """Code of (scope, three spans of buffer); a new one where it is new; FULL where there is no room for a new one,
-    NOT_TEXT where a new one is not UTF-8."""
+@inner
+def _find_or_add(table: Table, scope: int, buffer: U8, p0: int, n0: int, p1: int, n1: int, p2: int, n2: int, text: bool) -> int:
     h = _hash(scope, buffer, p0, n0, p1, n1, p2, n2)
     mask = table.slots.shape[0] - 1
     slot = int64(h & np.uint64(mask))
@@ -107,7 +105,7 @@ def intern(table: Table, scope: int, buffer: U8, p0: int, n0: int, p1: int, n1: 
             ):
                 return int64(code)
         slot = (slot + 1) & mask
-    if not (utf8(buffer, p0, n0) and utf8(buffer, p1, n1) and utf8(buffer, p2, n2)):
+    if text and not (utf8(buffer, p0, n0) and utf8(buffer, p1, n1) and utf8(buffer, p2, n2)):
         return NOT_TEXT
     code64, at = table.used[0], table.used[1]
     size = n0 + n1 + n2
@@ -124,8 +122,21 @@ def intern(table: Table, scope: int, buffer: U8, p0: int, n0: int, p1: int, n1: 
 
 
 @kernel
-def _encode(table: Table, scope: int, buffer: U8, p0: int, n0: int, p1: int, n1: int, p2: int, n2: int) -> int:
-    return intern(table, scope, buffer, p0, n0, p1, n1, p2, n2)
+def intern(table: Table, scope: int, buffer: U8, p0: int, n0: int, p1: int, n1: int, p2: int, n2: int) -> int:
+    """Code of (scope, three spans of buffer); a new one where it is new; FULL where there is no room for a new one,
+    NOT_TEXT where a new one is not UTF-8."""
+    return _find_or_add(table, scope, buffer, p0, n0, p1, n1, p2, n2, True)
+
+
+@kernel
+def intern_bytes(table: Table, scope: int, buffer: U8, p0: int, n0: int) -> int:
+    """As `intern`, of a span that need not be text."""
+    return _find_or_add(table, scope, buffer, p0, n0, 0, 0, 0, 0, False)
+
+
+@kernel
+def _encode(table: Table, scope: int, buffer: U8, p0: int, n0: int, p1: int, n1: int, p2: int, n2: int, text: bool) -> int:
+    return _find_or_add(table, scope, buffer, p0, n0, p1, n1, p2, n2, text)
 
 
 @kernel
@@ -155,9 +166,10 @@ def compare(table: Table, a: int, b: int) -> int:
 
 
 class Dictionary:
-    """Grows without end; memory a name: about 40 bytes and its own bytes."""
+    """Grows without end; memory a name: about 40 bytes and its own bytes. text: names must be UTF-8."""
 
-    def __init__(self, names: int = 64, size: int = 1024) -> None:
+    def __init__(self, names: int = 64, size: int = 1024, *, text: bool = True) -> None:
+        self.text = text
         capacity = 1 << max(4, (2 * names - 1).bit_length())
         self.table = Table(
             np.full(capacity, -1, np.int32), np.zeros(names, np.uint64), np.zeros(names, np.int32), np.zeros(names, np.int64),
@@ -187,7 +199,7 @@ class Dictionary:
     def encode(self, scope: int, first: bytes, second: bytes = b"", third: bytes = b"") -> int:
         buffer = np.frombuffer(first + second + third, np.uint8)
         spans = 0, len(first), len(first), len(second), len(first) + len(second), len(third)
-        while (code := _encode(self.table, scope, buffer, *spans)) == FULL:
+        while (code := _encode(self.table, scope, buffer, *spans, self.text)) == FULL:
             self.enlarge(max(1, len(self)), len(buffer))
         if code == NOT_TEXT:
             raise DataError("a name must be UTF-8", name=first + b" " + second + b" " + third)

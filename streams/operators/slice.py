@@ -12,14 +12,15 @@ An operator owns the state it is given: it may reuse its arrays for the successo
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from streams.columns.dictionary import Dictionary
-from streams.kernel import B1, I32, I64, POS
+from streams.kernel import B1, I32, I64, POS, U8
+from streams.model.characteristic import NO_LIMITS, Characteristics
 from streams.time.pending import Rows, empty_rows
 
 GOOD, UNCERTAIN, BAD = range(3)  # qualities of a sample
@@ -28,16 +29,23 @@ NO_CONTEXT = 0  # the context of a lane without orders
 Columns = dict[str, npt.NDArray[Any]]
 
 
+def _contexts() -> Dictionary:
+    found = Dictionary(text=False)
+    found.encode(0, b"\0")
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class Names:
     """Dictionaries of a task. A line is the scope of its lanes (asset) and signals (asset, tag, unit; linked to the lane); a
-    source is (source, boot)."""
+    source is (source, boot). contexts, of a later stage: orders of a derived record as their Avro array; NO_CONTEXT is the empty one."""
 
     lines: Dictionary = field(default_factory=Dictionary)
     lanes: Dictionary = field(default_factory=Dictionary)
     signals: Dictionary = field(default_factory=Dictionary)
     sources: Dictionary = field(default_factory=Dictionary)
     texts: Dictionary = field(default_factory=Dictionary)
+    contexts: Dictionary = field(default_factory=_contexts)
 
     def signal(self, line: int, asset: str, tag: str, unit: str = "") -> int:
         """Code of a signal, linked to its lane."""
@@ -61,6 +69,10 @@ class Changes:
     context: I32  # in force from then on
 
 
+def _no_arena() -> U8:
+    return np.zeros(1, np.uint8)
+
+
 @dataclass(frozen=True, slots=True)
 class Slice:
     names: Names
@@ -72,12 +84,14 @@ class Slice:
     context: I32  # [row] orders in force
     context_since: I64  # [row] since when
     changes: Changes
+    arena: U8 = field(default_factory=_no_arena)  # of a later stage: what rows cite, see cited.py; a row's `extra` is its place
+    limits: Characteristics = NO_LIMITS  # reference data in force
 
     def only(self, mask: npt.NDArray[np.bool_]) -> Slice:
         """The slice with the rows of the mask alone."""
         kept = np.concatenate([[0], np.cumsum(mask)])[self.start]
         rows = Rows._make(column[mask] for column in self.rows)
-        return Slice(self.names, self.lanes, self.since, self.until, kept, rows, self.context[mask], self.context_since[mask], self.changes)
+        return replace(self, start=kept, rows=rows, context=self.context[mask], context_since=self.context_since[mask])
 
 
 def no_changes(lanes: int) -> Changes:
