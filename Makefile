@@ -44,9 +44,11 @@ $(KERNELS): $(PROJECT)
 	@$(BIN)/python -m streams.shell.kernels
 	@touch $@
 
-lock: $(PROJECT) ## resolve pyproject.toml anew and write requirements.lock
+lock: $(PROJECT) ## resolve pyproject.toml anew and write requirements.lock, and the part of it that an image needs
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --group dev --extra local \
 	  --no-header --no-emit-index-url --output-file requirements.lock pyproject.toml
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --group image --constraints requirements.lock --no-annotate \
+	  --no-header --no-emit-index-url --output-file requirements-image.lock pyproject.toml
 
 lock-artifacts: $(PROJECT) ## resolve the roots in artifacts.lock anew and write all versions and checksums
 	$(BIN)/python -m streams.shell.local.relock
