@@ -20,7 +20,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from streams.kernel import B1, I8, I32, I64, NEG, U64, grown, inner, kernel
+from streams.errors import TaskError
+from streams.kernel import B1, I8, I32, I64, NEG, U64, grown, inner, int64, kernel
 from streams.time import contents, fingerprints, ranges
 from streams.time.contents import Contents
 from streams.time.fingerprints import Fingerprints
@@ -86,15 +87,33 @@ def _known(
 
 
 @inner
+def _in_time(clocks: Clocks, lanes: Lanes, i: int, lane: int, time: int) -> tuple[int, int]:
+    """Verdict of a sample that is new, and the bound it was held against."""
+    highest = clocks.append[i] + clocks.future[i]
+    if time > highest:
+        return FUTURE, highest
+    w = watermark(clocks, lanes, i, lane)
+    return LATE if time < w else ACCEPTED, w
+
+
+@inner
+def _accept(lanes: Lanes, i: int, touched: Touched, samples: Samples, row: int, end: int, verdict: I8) -> None:
+    """Behind a message: the accepted ones of its samples move their lanes' M."""
+    for k in range(row, end):
+        if verdict[k] == ACCEPTED:
+            lane = samples.lane[k]
+            lanes.latest[i, lane] = max(lanes.latest[i, lane], samples.time[k])
+            touch(touched, lane)
+
+
+@inner
 def _judge_message(
     clocks: Clocks, lanes: Lanes, i: int, f: Fingerprints, touched: Touched, messages: Messages, samples: Samples, m: int,
     known: B1, verdict: I8, bound: I64,
 ) -> None:  # fmt: skip
     row, end, first = messages.row[m], messages.row[m + 1], messages.first[m]
     numbered, tick = first != UNNUMBERED, fingerprints.tick_of(clocks.append[i], clocks.conflict[i])
-    highest = clocks.append[i] + clocks.future[i]
     for k in range(row, end):
-        lane = samples.lane[k]
         if known[k]:
             other = numbered and fingerprints.conflicts(
                 f, messages.source[m], first + k - row, samples.fingerprint[k], tick
@@ -103,16 +122,8 @@ def _judge_message(
             continue
         if numbered:
             fingerprints.remember(f, messages.source[m], first + k - row, samples.fingerprint[k], tick)
-        if samples.time[k] > highest:
-            verdict[k], bound[k] = FUTURE, highest
-            continue
-        w = watermark(clocks, lanes, i, lane)
-        verdict[k], bound[k] = LATE if samples.time[k] < w else ACCEPTED, w
-    for k in range(row, end):
-        if verdict[k] == ACCEPTED:
-            lane = samples.lane[k]
-            lanes.latest[i, lane] = max(lanes.latest[i, lane], samples.time[k])
-            touch(touched, lane)
+        verdict[k], bound[k] = _in_time(clocks, lanes, i, samples.lane[k], samples.time[k])
+    _accept(lanes, i, touched, samples, row, end, verdict)
 
 
 @kernel
@@ -145,12 +156,30 @@ def _judge(
     return messages.kind.shape[0], _DONE
 
 
+@kernel
+def _judge_increasing(
+    clocks: Clocks, lanes: Lanes, i: int, following: I64, touched: Touched, messages: Messages, samples: Samples, verdict: I8, bound: I64
+) -> int:  # fmt: skip
+    """Judge DATA messages whose numbers only grow: no id is known. The first message that is none such, else their count."""
+    for m in range(messages.kind.shape[0]):
+        row, end, source = messages.row[m], messages.row[m + 1], messages.source[m]
+        if messages.kind[m] != DATA or messages.first[m] < following[source]:
+            return m
+        following[source] = messages.first[m] + end - row
+        clocks.append[i] = max(clocks.append[i], messages.append[m])
+        for k in range(row, end):
+            verdict[k], bound[k] = _in_time(clocks, lanes, i, samples.lane[k], samples.time[k])
+        _accept(lanes, i, touched, samples, row, end, verdict)
+    return int64(messages.kind.shape[0])
+
+
 class Gate:
     """What one input partition's gate remembers beside the clocks and lanes it shares with the task's other inputs."""
 
     def __init__(self, index: int) -> None:
         self.index = index
         self.ranges, self.contents, self.fingerprints = ranges.empty(), contents.empty(), fingerprints.empty()
+        self._following: I64 = np.zeros(0, np.int64)  # of each source whose numbers only grow: the lowest that may come
         self._swept = 1024  # live ranges at which forgotten ones are looked for
 
     def judge(
@@ -170,6 +199,17 @@ class Gate:
             if lack == _DONE:
                 return verdict, bound
             self._make_room(clocks, messages, start, lack)
+
+    def judge_increasing(self, clocks: Clocks, lanes: Lanes, touched: Touched, messages: Messages, samples: Samples) -> tuple[I8, I64]:
+        """As `judge`, of messages in which each source's numbers only grow, as the lines of a file do: nothing is remembered of ids
+        and contents, so an input that was judged so once must always be. TaskError where a number comes again or goes back."""
+        rows, sources = len(samples.lane), int(messages.source.max(initial=-1)) + 1
+        self._following = grown(self._following, sources, 0)
+        verdict, bound = np.zeros(rows, np.int8), np.zeros(rows, np.int64)
+        done = _judge_increasing(clocks, lanes, self.index, self._following, touched, messages, samples, verdict, bound)
+        if done < len(messages.kind):
+            raise TaskError("numbers that were promised to grow do not", number=int(messages.first[done]))
+        return verdict, bound
 
     def _make_room(self, clocks: Clocks, messages: Messages, start: int, lack: int) -> None:
         append_us, i = int(clocks.append[self.index]), self.index

@@ -39,7 +39,8 @@ class ColumnarGate:
     def _classify(self, name: str, code: int) -> None:
         self.lanes.lane_class[code] = self.time.classes.names.index(self.time.classes.of(name))
 
-    def push(self, log: Sequence[Message]) -> list[list[str]]:
+    def push(self, log: Sequence[Message], increasing: bool = False) -> list[list[str]]:
+        """increasing: the messages keep what `judge_increasing` asks for."""
         samples = [s for m in log for s in m.samples]
         row, beat = np.cumsum([0, *(len(m.samples) for m in log)]), np.cumsum([0, *(len(m.lanes) for m in log)])
         messages = g.Messages(
@@ -54,7 +55,8 @@ class ColumnarGate:
             np.array([self._lane(s.lane) for s in samples], np.int32), np.array([s.time for s in samples], np.int64),
             np.array([hash(s) & 0xFFFFFFFFFFFFFFFF for s in samples], np.uint64), np.array(content, np.uint64).reshape(-1, 2),
         )  # fmt: skip
-        verdict, _ = self.gate.judge(self.clocks, self.lanes, self.touched, messages, columns)
+        judge = self.gate.judge_increasing if increasing else self.gate.judge
+        verdict, _ = judge(self.clocks, self.lanes, self.touched, messages, columns)
         return [[g.FATES[v] for v in verdict[a:b]] for a, b in zip(row, row[1:], strict=False)]
 
     def adopt(self, time: TimeConfiguration) -> None:

@@ -8,12 +8,13 @@ from random import Random
 import pytest
 from hypothesis import given
 
+from streams.errors import TaskError
 from streams.kernel import NEG
 from streams.time.limits import InputLimits
 from tests.seeds import randoms as seeded
 from tests.time.columnar import ColumnarGate
 from tests.twin.cases import BASE, CONFIGURATIONS, LANES, TOPIC, configuration, limits, random_log
-from tests.twin.gate import Gate, Message
+from tests.twin.gate import Gate, Message, Sample
 
 randoms = seeded()
 MUTANTS = [
@@ -53,6 +54,29 @@ def test_verdicts_need_no_history_older_than_the_horizon(random: Random) -> None
         append = max(append, log[n].append)
         if append > soon and not any(m.kind == "claim" for m in log[:start]):
             assert full[n] == part[n - start]
+
+
+@given(randoms)
+def test_numbers_that_only_grow_need_no_memory_of_ids(random: Random) -> None:
+    """The same verdicts and watermarks, in slices of any size, as of a gate that remembers; gaps and several sources included."""
+    log, following = list[Message](), dict[tuple[str, int], int]()
+    for m in random_log(random, 40):
+        key = (m.source, m.boot)
+        if m.kind == "data" and m.first is not None and m.first >= following.get(key, 0):
+            following[key] = m.first + len(m.samples)
+            log.append(m)
+    one, other, cut = ColumnarGate(TOPIC, BASE), ColumnarGate(TOPIC, BASE), random.randint(0, len(log))
+    assert one.push(log) == other.push(log[:cut], True) + other.push(log[cut:], True)
+    assert [one.watermark(lane) for lane in LANES] == [other.watermark(lane) for lane in LANES]
+
+
+@pytest.mark.parametrize("again", [Message("data", 12, "g", 0, 1, (Sample("a", 11, 0),)), Message("blank", 12), Message("data", 12, "g")])
+def test_a_broken_promise_of_growing_numbers_is_refused(again: Message) -> None:
+    """A number that comes again, a message without samples of its own, a sample without a number: never a wrong verdict."""
+    gate = ColumnarGate(TOPIC, BASE)
+    gate.push([Message("data", 10, "g", 0, 0, (Sample("a", 9, 0), Sample("a", 10, 0)))], True)
+    with pytest.raises(TaskError, match="promised to grow"):
+        gate.push([again], True)
 
 
 @given(randoms)
