@@ -12,20 +12,26 @@ from streams.kernel import B1, I64
 from streams.shell.ingest import entries as e
 from streams.shell.ingest.chunks import Chunk, Reader
 from streams.shell.ingest.instants import parsed
-from streams.shell.ingest.mapping import INPUTS, QUALITIES, RESULTS, FileMapping
+from streams.shell.ingest.mapping import INPUTS, QUALITIES, RESULTS, RULE_TEXTS, FileMapping
+from streams.shell.ingest.order_times import NO_OPERATION, OrderTimes
+from streams.shell.ingest.verdicts import judged
 
 GOOD, UNCERTAIN, BAD = range(3)
-TEXT_FIELDS: Final = ("device", "characteristic", "product", "serial", "subgroup", "gauge", "result")
+TEXT_FIELDS: Final = (*RULE_TEXTS, "unit")
 
 
 class CellMapper:
     """Entries of one file; remembers which rule fits which tag.
 
     A frame of entries has: line, at, sequence, fate, reason, detail, rule, topic (index of INPUTS, -1 none), path, asset, tag,
-    time, timed (is the time known), blank, absent, number, text, whole, quality, status, cause and the TEXT_FIELDS that some rule names.
+    time, timed (is the time known), blank, absent, number, text, whole, quality, status, cause and the TEXT_FIELDS that some rule
+    names; where a rule has limits, they are numbers, with `verdict` (see verdicts.py).
     """
 
-    def __init__(self, block: FileMapping, reader: Reader) -> None:
+    def __init__(self, block: FileMapping, reader: Reader, orders: OrderTimes | None = None) -> None:
+        """orders: those of the run, for a block whose times come from them."""
+        assert orders is not None or block.moment is None
+        self._orders = orders
         self._block, self._values, self._null_absent = block, reader.value_columns, reader.null_absent
         self._rules: dict[str, int] = {}
         topics = [block.topic_of(rule.kind) for rule in block.tags]
@@ -40,14 +46,11 @@ class CellMapper:
     def entries(self, chunk: Chunk) -> pl.DataFrame:
         """Every entry of a chunk, in the order of the file."""
         block, frame = self._block, chunk.frame
-        times = parsed(frame[block.time_column], block.time)
         paths = e.line_paths(block.line, frame)
         assert block.asset is not None  # the mapping file gives one for these layouts
         assets = e.resolved(block.asset, frame)
-        lines = e.head(chunk).with_columns(
-            time=times.us, time_reason=times.reason, path=paths.texts, no_path=paths.missing, asset=assets.texts, no_asset=assets.missing,
-            time_text=frame[block.time_column] if frame[block.time_column].dtype == pl.String else pl.lit(None, pl.String),
-        )  # fmt: skip
+        lines = e.head(chunk).with_columns(path=paths.texts, no_path=paths.missing, asset=assets.texts, no_asset=assets.missing)
+        lines = lines.with_columns(**self._times(frame, paths.texts))
         rows, tag, text, number = self._unfolded(frame)
         if rows is not None:
             lines, frame = lines[rows], frame.select(block.read)[rows]
@@ -55,6 +58,19 @@ class CellMapper:
             sequence=pl.col("line") * self.entries_a_line + (pl.int_range(pl.len()) % self.entries_a_line), tag=tag.fill_null("")
         )
         return self._valued(lines, frame, text, number)
+
+    def _times(self, frame: pl.DataFrame, paths: pl.Series) -> dict[str, pl.Series]:
+        """Times of a column, or of the orders; and why there is none."""
+        block, rows = self._block, len(frame)
+        if block.moment is not None and self._orders is not None:
+            found = self._orders.of(block.moment, frame, paths)
+            reason, missing = pl.Series(np.zeros(rows, np.int64)), pl.Series(found.missing)
+            return {"time": pl.Series(found.us), "time_reason": reason, "no_operation": missing, "time_text": found.detail}
+        cells = frame[block.time_column]
+        times = parsed(cells, block.time)
+        text = cells if cells.dtype == pl.String else pl.Series([None], dtype=pl.String).new_from_index(0, rows)
+        nothing = pl.Series([False]).new_from_index(0, rows)
+        return {"time": pl.Series(times.us), "time_reason": pl.Series(times.reason), "no_operation": nothing, "time_text": text}
 
     def _unfolded(self, frame: pl.DataFrame) -> tuple[I64 | None, pl.Series, pl.Series, pl.Series | None]:
         """(line of each entry, its tag, its cell as text, as number where the file has numbers)."""
@@ -97,7 +113,9 @@ class CellMapper:
         whole = _whole(text) if (kind == "count").any() else pl.Series([None], dtype=pl.Int64).new_from_index(0, len(lines))
         must = ~marked & (quality != BAD)
         is_number = text.str.contains(r"(?i)^[+-]?(nan|inf|infinity)$").fill_null(False).to_numpy() | ~np.isnan(numbers)
-        extra, untranslated = self._texts(frame, rule)
+        extra, untranslated, no_unit = self._texts(frame, rule)
+        limits = judged(self._block, rule, extra, np.where(must, numbers, np.nan), self._scales[rule])
+        no_operation = lines["no_operation"].to_numpy()
         checks = [
             ((lines["tag"] == "").to_numpy(), e.NO_TAG, None),
             (rule < 0, e.NO_RULE, lines["tag"]),
@@ -109,13 +127,16 @@ class CellMapper:
             (numeric & must & ~finite & ~is_number, e.NOT_A_NUMBER, text),
             (numeric & must & ~finite, e.NOT_FINITE, text),
             ((kind == "count") & must & whole.is_null().to_numpy(), e.NOT_WHOLE, text),
+            ((no_unit.is_not_null()).to_numpy(), e.NO_UNIT, no_unit),
+            *limits.checks,
+            (no_operation, NO_OPERATION, lines["time_text"]),  # the last one: what else is wrong with a line is said first
         ]
-        judged = e.judged(lines, checks, (kind == "ignore") | absent)
-        return judged.drop("time_reason", "time_text", "no_path", "no_asset").with_columns(
-            timed=pl.Series(lines["time_reason"] == 0),
+        found = e.judged(lines, checks, (kind == "ignore") | absent)
+        return found.drop("time_reason", "time_text", "no_path", "no_asset", "no_operation").with_columns(
+            timed=pl.Series((lines["time_reason"] == 0) & ~lines["no_operation"]),
             rule=pl.Series(rule), topic=pl.Series(self._topics[rule]), quality=pl.Series(quality), status=status, whole=whole,
             number=_without(pl.Series(numbers), ~finite | (marked & (quality == BAD))), text=_without(text, marked & (quality == BAD)),
-            absent=pl.Series(absent), **extra,
+            absent=pl.Series(absent), **(extra | limits.columns),
         )  # fmt: skip
 
     def _quality(self, frame: pl.DataFrame, text: pl.Series, keeps_empty: B1) -> tuple[I64, B1, B1, pl.Series]:
@@ -135,13 +156,14 @@ class CellMapper:
         status = codes.cast(pl.Int64, strict=False).fill_null(0)
         return np.maximum(quality, said), bad | doubtful, said < 0, status
 
-    def _texts(self, frame: pl.DataFrame, rule: I64) -> tuple[dict[str, pl.Series], B1]:
-        """Columns of the contract that come from elsewhere than the cell; and where a translation does not name a cell.
+    def _texts(self, frame: pl.DataFrame, rule: I64) -> tuple[dict[str, pl.Series], B1, pl.Series]:
+        """Columns of the contract that come from elsewhere than the cell; where a translation does not name a cell; what stands
+        where a unit should (null: a unit, or none is asked for).
 
         An empty cell is no text at all, so it is not refused; the contract's default stands for it.
         """
         made = {name: e.constant("", len(rule)) for name in self._fields}
-        wrong = np.zeros(len(rule), np.bool_)
+        wrong, no_unit = np.zeros(len(rule), np.bool_), pl.Series([None], dtype=pl.String).new_from_index(0, len(rule))
         for n, each in enumerate(self._block.tags):
             here = rule == n
             if not here.any():
@@ -149,7 +171,10 @@ class CellMapper:
             for name, text in each.texts:
                 found = e.resolved(text, frame)
                 made[name] = found.texts.zip_with(pl.Series(here), made[name])
-                if text.values is not None and text.column is not None:
+                if name == "unit":
+                    cells = frame[text.column].cast(pl.String).fill_null("") if text.column else found.texts
+                    no_unit = cells.zip_with(pl.Series(here & found.missing), no_unit)
+                elif text.values is not None and text.column is not None:
                     wrong |= here & found.missing & (frame[text.column].cast(pl.String).fill_null("") != "").to_numpy()
                 if name == "result":
                     wrong |= here & ~found.texts.is_in(["", *RESULTS]).to_numpy()
@@ -158,7 +183,7 @@ class CellMapper:
                 joined = reduce(lambda a, b: a + " " + b, parts)
                 cause = frame.select(joined.str.replace_all(r"\s+", " ").str.strip_chars()).to_series()
                 made["cause"] = cause.zip_with(pl.Series(here), made["cause"])
-        return made, wrong
+        return made, wrong, no_unit
 
 
 def _interleaved(columns: list[pl.Series]) -> pl.Series:

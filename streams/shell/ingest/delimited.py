@@ -60,6 +60,7 @@ class DelimitedReader:
         self._all = self._names()
         self._read, self.value_columns = columns_of(identity.path, self._all, block)
         needed = [block.time_column, block.tag, block.value, block.line.column, block.quality.column]
+        needed += [text.column for text in (block.moment.texts if block.moment else ())]
         needed += [block.asset.column if block.asset else None, *(t.column for _, t in (block.order.texts if block.order else ()))]
         self._needed = 1 + max(self._all.index(name) for name in needed if name)
 

@@ -39,6 +39,7 @@ NO_ORDER = "the order number is missing"
 NO_CORRECTION = "a correction must say which event and time it corrects"
 NO_SPLIT = "a split must name the new orders"
 NOT_A_QUANTITY = "a quantity is not a number"
+NO_UNIT = "the unit is not in the mapping"
 
 Check = tuple[B1, str, pl.Series | None]  # which entries fail, the reason, what shows it
 

@@ -6,23 +6,34 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from streams.errors import DataError
 
-FileFormat = Literal["csv", "delimited", "parquet", "jsonl"]
+FileFormat = Literal["csv", "delimited", "parquet", "jsonl", "qif"]
 Layout = Literal["long", "wide", "orders"]
 Quality = Literal["GOOD", "UNCERTAIN", "BAD"]
 TargetKind = Literal["sample", "state", "count", "measurement", "ignore"]
+Moment = Literal["order-start", "order-end"]
+Contradiction = Literal["refuse", "keep"]
 
-FORMATS: Final[tuple[FileFormat, ...]] = ("csv", "delimited", "parquet", "jsonl")
+FORMATS: Final[tuple[FileFormat, ...]] = ("csv", "delimited", "parquet", "jsonl", "qif")
 LAYOUTS: Final[tuple[Layout, ...]] = ("long", "wide", "orders")
 QUALITIES: Final[tuple[Quality, ...]] = ("GOOD", "UNCERTAIN", "BAD")
 TARGETS: Final[tuple[TargetKind, ...]] = ("sample", "state", "count", "measurement", "ignore")
 RESULTS: Final = ("UNKNOWN", "PASS", "FAIL")
+MOMENTS: Final[tuple[Moment, ...]] = ("order-start", "order-end")
+CONTRADICTIONS: Final[tuple[Contradiction, ...]] = ("refuse", "keep")
+QIF_COLUMNS: Final = (
+    "characteristic", "item", "designator", "type", "feature", "value", "status", "unit", "nominal", "lsl", "usl", "modifier", "part",
+    "serial", "device", "created",
+)  # fmt: skip
 
 TELEMETRY, SAMPLES, STATES, COUNTS, MEASUREMENTS, ORDERS = (
     "ot.telemetry.v1", "ot.sample.v1", "ot.state.v1", "ot.count.v1", "ot.measurement.v1", "mes.order.v1",
+)  # fmt: skip
+RULE_TEXTS: Final = (
+    "device", "characteristic", "product", "serial", "subgroup", "gauge", "result", "nominal", "lsl", "usl", "modifier",
 )  # fmt: skip
 INPUTS: Final = (ORDERS, TELEMETRY, SAMPLES, STATES, COUNTS, MEASUREMENTS)
 
@@ -79,6 +90,26 @@ class TimeFormat:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OrderMoment:
+    """Event times that come from the orders of the same run, for files that know the part but not the time.
+
+    moment: order-start, the first instant at which the order ran; order-end, the last one, once all its operations have ended.
+    operation: only that one of the order; None: all of them. See order_times.py.
+    """
+
+    moment: Moment
+    order: Text
+    operation: Text | None = None
+
+    @property
+    def texts(self) -> tuple[Text, ...]:
+        return (self.order,) if self.operation is None else (self.order, self.operation)
+
+    def of_file(self, name: str) -> OrderMoment:
+        return replace(self, order=self.order.of_file(name), operation=self.operation and self.operation.of_file(name))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class QualityRules:
     """bad, uncertain: cells that say so, compared without case. codes: what the cells of `column` mean."""
 
@@ -90,7 +121,11 @@ class QualityRules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TagRule:
-    """What becomes of the tags that fit one of the patterns. The first rule that fits decides."""
+    """What becomes of the tags that fit one of the patterns. The first rule that fits decides.
+
+    nominal, lsl, usl: of a measurement, numbers in the unit of the cell; modifier: MAXIMUM or LEAST where the limit is not a hard
+    one (see limits.py). contradiction: what becomes of a verdict that value and limits deny. unit_of: instead of `unit`.
+    """
 
     name: str
     match: tuple[str, ...]
@@ -107,6 +142,12 @@ class TagRule:
     subgroup: Text | None = None
     gauge: Text | None = None
     result: Text | None = None
+    unit_of: Text | None = None
+    nominal: Text | None = None
+    lsl: Text | None = None
+    usl: Text | None = None
+    modifier: Text | None = None
+    contradiction: Contradiction = "refuse"  # the mapping file says which where there are limits and a verdict
 
     def fits(self, tag: str) -> bool:
         """
@@ -118,8 +159,17 @@ class TagRule:
     @property
     def texts(self) -> tuple[tuple[str, Text], ...]:
         """Texts of the record that come from elsewhere than the cell, by field of the contract."""
-        names = ("device", "characteristic", "product", "serial", "subgroup", "gauge", "result")
-        return tuple((name, text) for name in names if (text := getattr(self, name)) is not None)
+        found = [(name, getattr(self, name)) for name in RULE_TEXTS] + [("unit", self.unit_of)]
+        return tuple((name, text) for name, text in found if text is not None)
+
+    @property
+    def limited(self) -> bool:
+        return self.lsl is not None or self.usl is not None
+
+    def of_file(self, name: str) -> TagRule:
+        """The same rule for one file: what its name says has become constant."""
+        found: dict[str, Any] = {"unit_of" if field == "unit" else field: text.of_file(name) for field, text in self.texts}
+        return replace(self, **found)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +197,10 @@ class OrderColumns:
     def texts(self) -> tuple[tuple[str, Text], ...]:
         names = ("event", "order", "operation", "product", "work_center", "unit", "corrects")
         return tuple((name, text) for name in names if (text := getattr(self, name)) is not None)
+
+    def of_file(self, name: str) -> OrderColumns:
+        found: dict[str, Any] = {field: text.of_file(name) for field, text in self.texts}
+        return replace(self, **found)
 
     @property
     def quantities(self) -> tuple[tuple[str, str], ...]:
@@ -187,6 +241,7 @@ class FileMapping:
     quality: QualityRules = QualityRules()
     tags: tuple[TagRule, ...] = ()
     order: OrderColumns | None = None
+    moment: OrderMoment | None = None  # instead of time_column
 
     @property
     def sample_topic(self) -> str:
@@ -202,13 +257,18 @@ class FileMapping:
         return next((n for n, rule in enumerate(self.tags) if rule.fits(tag)), -1)
 
     def of_file(self, name: str) -> FileMapping:
-        """The same mapping for one file: what its name says about line and asset has become constant."""
-        return replace(self, line=self.line.of_file(name), asset=self.asset and self.asset.of_file(name))
+        """The same mapping for one file: what its name says has become constant."""
+        return replace(
+            self, line=self.line.of_file(name), asset=self.asset and self.asset.of_file(name),
+            moment=self.moment and self.moment.of_file(name), tags=tuple(rule.of_file(name) for rule in self.tags),
+            order=self.order and self.order.of_file(name),
+        )  # fmt: skip
 
     @property
     def read(self) -> tuple[str, ...]:
         """Every column that the mapping names, each once; in layout wide all others are value columns."""
         texts = [self.line, *([self.asset] if self.asset else []), *(t for rule in self.tags for _, t in rule.texts)]
+        texts += self.moment.texts if self.moment else ()
         names = [self.time_column, self.tag, self.value, self.quality.column, *(c for rule in self.tags for c in rule.reason)]
         if self.order is not None:
             texts += [text for _, text in self.order.texts]

@@ -6,7 +6,7 @@
     [[files]]                         one block a kind of file; a file takes the first block that fits its name
     name = "machines"                 optional, for messages
     match = "*-2016*.txt"             pattern(s) of the file's name
-    format = "delimited"              delimited, csv (a header, `,` and quotes unless said otherwise), parquet, jsonl
+    format = "delimited"              delimited, csv (a header, `,` and quotes unless said otherwise), parquet, jsonl, qif
     separator = "|"                   also: quote = '"' ("": none), header = true, encoding = "utf-8"
     columns = ["time", "tag", ...]    names of the columns where there is no header; jsonl wide: the value columns
     ragged = true                     a line may lack columns at its end, or have more
@@ -18,6 +18,7 @@
     line = { constant = "acme/hamburg/press/line-1" }          or { column = "l" } or { file_name = "^(\\w+)-" },
     asset = { file_name = "^(\\w+)-" }                         with values = { a = "b" } and template = "acme/x/y/{}"
     time = { column = "time", format = "iso8601", zone = "UTC", fold = 0, truncate = true }
+                                      or { from = "order-end", order = { column = "part" }, operation = ... } or "order-start"
     packing = 500                     samples a message (ot.telemetry.v1); 1: a message a sample (ot.sample.v1)
     packing_span = "1 s"              longest stretch of event time in a message
 
@@ -29,7 +30,9 @@
     [[files.tags]]                    the first rule that fits a tag decides; a tag without a rule is refused
     match = ["*load", "Fact"]         exact names or patterns
     kind = "sample"                   sample (unit, scale), state (reason = ["code", "text"], empty = "keep"), count (mode,
-    unit = "%"                        device), measurement (characteristic, unit, scale, product, serial, subgroup, gauge, result), ignore
+    unit = "%"                        device), measurement (characteristic, unit, scale, product, serial, subgroup, gauge, result,
+                                      nominal, lsl, usl, modifier as texts; contradiction = "refuse" or "keep"), ignore
+                                      unit of a measurement also as a text: { column = "unit", values = { mm = "mm" } }
 
     [files.order]                     layout orders: event, order, operation, product, work_center, unit, corrects as texts like
     event = { column = "e", values = { Start = "STARTED" } }   `line`; quantity_planned, quantity_good, quantity_scrap,
@@ -40,6 +43,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from math import isfinite
 from pathlib import Path
 
 from streams.errors import AndonError, MappingError
@@ -47,15 +51,19 @@ from streams.model.order import EVENTS
 from streams.model.path import line_path
 from streams.shell.ingest import instants
 from streams.shell.ingest.mapping import (
+    CONTRADICTIONS,
     FORMATS,
     INPUTS,
     LAYOUTS,
+    MOMENTS,
+    QIF_COLUMNS,
     QUALITIES,
     RESULTS,
     TARGETS,
     FileMapping,
     IngestMapping,
     OrderColumns,
+    OrderMoment,
     QualityRules,
     TagRule,
     Text,
@@ -100,7 +108,7 @@ def _file(table: Table, number: int) -> FileMapping:
     match = table.texts("match", required=True, or_one=True)
     format_ = table.choice("format", FORMATS)
     layout = table.choice("layout", LAYOUTS)
-    time_column, time = _time(table.table("time"))
+    time_column, time, moment = _time(table.table("time"), orders=layout == "orders")
     text_format = format_ in ("csv", "delimited")
     asset = table.table("asset", required=layout != "orders")
     order = table.table("order", required=layout == "orders")
@@ -117,7 +125,7 @@ def _file(table: Table, number: int) -> FileMapping:
         packing_span_us=(table.duration("packing_span") if layout != "orders" else None) or 1_000_000,
         tag=table.text("tag") if layout == "long" else "", value=table.text("value") if layout == "long" else "",
         quality=_quality(table.table("quality", required=False)) if layout != "orders" else QualityRules(),
-        tags=_tags(table) if layout != "orders" else (), order=_order(order) if order else None,
+        tags=_tags(table) if layout != "orders" else (), order=_order(order) if order else None, moment=moment,
     )  # fmt: skip
     table.end()
     _consistent(table, found)
@@ -139,6 +147,11 @@ def _consistent(table: Table, found: FileMapping) -> None:
         missing = [name for name in found.read if name not in found.columns]
         if missing:
             table.fail("reads columns that `columns` does not name", "columns", missing=missing)
+    if found.format == "qif":
+        unknown = [name for name in found.read if name not in QIF_COLUMNS]
+        if unknown or found.columns or found.layout != "long":
+            fact = "must read a QIF file in layout long, by the columns that such a file has"
+            table.fail(fact, "", unknown=unknown, known=list(QIF_COLUMNS))
     if found.format in ("csv", "delimited") and found.separator == found.quote:
         table.fail("has the same character as separator and as quote", "separator", given=found.separator)
 
@@ -201,7 +214,15 @@ def _pattern(table: Table, key: str) -> re.Pattern[str] | None:
     return found
 
 
-def _time(table: Table) -> tuple[str, TimeFormat]:
+def _time(table: Table, *, orders: bool) -> tuple[str, TimeFormat, OrderMoment | None]:
+    """orders: these are the orders themselves, whose times come from nowhere else."""
+    if "from" in table and not orders:
+        operation = table.table("operation", required=False)
+        moment = OrderMoment(
+            moment=table.choice("from", MOMENTS), order=_text(table.table("order")), operation=_text(operation) if operation else None
+        )
+        table.end()
+        return "", TimeFormat(format="iso8601", zone="UTC"), moment
     column, format_ = table.text("column"), table.text("format")
     fold = table.whole("fold", -1, 0, 1)
     found = TimeFormat(
@@ -212,7 +233,7 @@ def _time(table: Table) -> tuple[str, TimeFormat]:
         instants.check(found)
     except AndonError as error:
         table.fail(f"has a time format that cannot be used: {error.fact}", "", hint=error.hint, **error.values)
-    return column, found
+    return column, found, None
 
 
 def _quality(table: Table | None) -> QualityRules:
@@ -231,7 +252,9 @@ def _quality(table: Table | None) -> QualityRules:
 
 _OF_KIND = {
     "sample": ("unit", "scale"), "state": ("reason", "empty"), "count": ("mode", "device"),
-    "measurement": ("unit", "scale", "characteristic", "product", "serial", "subgroup", "gauge", "result"), "ignore": (),
+    "measurement": ("unit", "scale", "characteristic", "product", "serial", "subgroup", "gauge", "result", "nominal", "lsl", "usl",
+                    "modifier", "contradiction"),
+    "ignore": (),
 }  # fmt: skip
 
 
@@ -255,15 +278,40 @@ def _rule(table: Table) -> TagRule:
         found = table.table(key, required=False)
         return _text(found, words=words) if found else None
 
+    unit_of = text("unit") if kind == "measurement" and table.is_table("unit") else None
     rule = TagRule(
-        name=name, match=match, kind=kind, unit=table.text("unit", ""), scale=table.number("scale"),
+        name=name, match=match, kind=kind, unit="" if unit_of else table.text("unit", ""), unit_of=unit_of, scale=table.number("scale"),
         mode=table.choice("mode", ("TOTAL", "INCREMENT"), "TOTAL"), device=text("device"),
         keep_empty=table.choice("empty", ("bad", "keep"), "bad") == "keep", reason=table.texts("reason"),
         characteristic=text("characteristic"), product=text("product"), serial=text("serial"), subgroup=text("subgroup"),
-        gauge=text("gauge"), result=text("result", RESULTS),
+        gauge=text("gauge"), result=text("result", RESULTS), nominal=text("nominal"), lsl=text("lsl"), usl=text("usl"),
+        modifier=text("modifier"), contradiction=table.choice("contradiction", CONTRADICTIONS, "refuse"),
     )  # fmt: skip
     table.end()
+    _limited(table, rule)
     return rule
+
+
+def _limited(table: Table, rule: TagRule) -> None:
+    """Limits without a verdict have nothing to contradict; with one the mapping must say what becomes of a contradiction."""
+    judged = rule.limited and rule.result is not None
+    if judged != ("contradiction" in table):
+        fact = "must say what becomes of a verdict that contradicts its limits" if judged else "has no verdict and limits to compare"
+        table.fail(fact, "contradiction", known=list(CONTRADICTIONS))
+    if rule.modifier is not None and not rule.limited:
+        table.fail("has a modifier, but no limit that it modifies", "modifier")
+    if (rule.nominal or rule.limited) and rule.scale is not None and rule.scale <= 0:
+        table.fail("must have a scale above 0 where there are limits", "scale", given=rule.scale)
+    for key, of in (("nominal", rule.nominal), ("lsl", rule.lsl), ("usl", rule.usl)):
+        if of is not None and of.constant is not None and not _finite(of.constant):
+            table.fail("must have a finite number in this text", key, given=of.constant)
+
+
+def _finite(text: str) -> bool:
+    try:
+        return isfinite(float(text))
+    except ValueError:
+        return False
 
 
 def _order(table: Table) -> OrderColumns:

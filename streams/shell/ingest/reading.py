@@ -14,6 +14,7 @@ from streams.shell.ingest.chunks import CELLS, LINES_MAX, Chunk, Identity, Reade
 from streams.shell.ingest.delimited import ENCODING as ENCODING_FAULT
 from streams.shell.ingest.delimited import DelimitedReader, line_blocks, opened
 from streams.shell.ingest.mapping import FileMapping
+from streams.shell.ingest.qif import QifReader
 
 NO_OBJECT, NO_CELL, UNKNOWN_KEY = (
     "the line is not a JSON object", "a value is not a single text or number", "the line has a key that the mapping does not name",
@@ -26,6 +27,8 @@ def reader_of(identity: Identity, block: FileMapping) -> Reader:
         return ParquetReader(identity, block)
     if block.format == "jsonl":
         return JsonLinesReader(identity, block)
+    if block.format == "qif":
+        return QifReader(identity, block)
     return DelimitedReader(identity, block)
 
 

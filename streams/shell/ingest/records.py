@@ -6,7 +6,7 @@ record says the smallest event time that its file still has for the same input a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -17,6 +17,7 @@ from streams.shell.ingest import entries as e
 from streams.shell.ingest.cells import CellMapper
 from streams.shell.ingest.chunks import Identity, Reader
 from streams.shell.ingest.mapping import COUNTS, INPUTS, MEASUREMENTS, ORDERS, QUALITIES, SAMPLES, STATES, TELEMETRY, FileMapping
+from streams.shell.ingest.order_times import OrderTimes
 from streams.shell.ingest.orders import OrderMapper
 from streams.shell.ingest.packing import cut
 
@@ -38,9 +39,10 @@ class FileRecord(NamedTuple):
 class Source:
     """A file with its mapping: its entries, and its records."""
 
-    def __init__(self, identity: Identity, block: FileMapping, reader: Reader) -> None:
+    def __init__(self, identity: Identity, block: FileMapping, reader: Reader, orders: OrderTimes | None = None) -> None:
+        """orders: those of the run, for a block whose times come from them."""
         self.identity, self.block, self._reader = identity, block, reader
-        self._mapper = OrderMapper(block, reader) if block.layout == "orders" else CellMapper(block, reader)
+        self._mapper = OrderMapper(block, reader) if block.layout == "orders" else CellMapper(block, reader, orders)
         self.rules, self.entries_a_line = self._mapper.rules, self._mapper.entries_a_line
         self._units = [rule.unit for rule in block.tags]
 
@@ -130,15 +132,21 @@ class Source:
         ]  # fmt: skip
 
     def _measurements(self, rows: pl.DataFrame) -> list[Value]:
-        named = [rule.characteristic is not None for rule in self.block.tags]
-        texts = zip(*(_column(rows, name) for name in ("characteristic", "product", "serial", "subgroup", "gauge", "result")), strict=True)
-        columns = (rows[name].to_list() for name in ("asset", "tag", "rule", "time", "number", "quality"))
+        named = (self.measured(row) for row in rows.select(*_there(rows, _MEASURED)).iter_rows(named=True))
+        texts = zip(*(_column(rows, name) for name in ("serial", "subgroup", "gauge", "result")), strict=True)
+        columns = (rows[name].to_list() for name in ("asset", "time", "number", "quality"))
         return [
-            {**head, "asset": asset, "characteristic": what[0] if named[rule] else tag, "unit": self._units[rule], "event_time_us": time,
-             "value": value, "quality": QUALITIES[quality], "product": what[1], "serial": what[2], "subgroup": what[3], "gauge": what[4],
-             "result": what[5] or "UNKNOWN"}
-            for head, what, asset, tag, rule, time, value, quality in zip(self._head(rows), texts, *columns, strict=True)
+            {**head, "asset": asset, "characteristic": of[0], "product": of[1], "unit": of[2], "event_time_us": time,
+             "value": value, "quality": QUALITIES[quality], "serial": what[0], "subgroup": what[1], "gauge": what[2],
+             "result": what[3] or "UNKNOWN"}
+            for head, of, what, asset, time, value, quality in zip(self._head(rows), named, texts, *columns, strict=True)
         ]  # fmt: skip
+
+    def measured(self, row: Mapping[str, Any]) -> tuple[str, str, str]:
+        """(characteristic, product, unit) of an entry that is a measurement."""
+        rule = self.block.tags[row["rule"]]
+        characteristic = row["characteristic"] if rule.characteristic is not None else row["tag"]
+        return characteristic, row.get("product", ""), row["unit"] if rule.unit_of is not None else rule.unit
 
     def _orders(self, rows: pl.DataFrame) -> list[Value]:
         names = [name for name in _ORDER_FIELDS if name in rows.columns]
@@ -173,6 +181,7 @@ class Source:
             }  # fmt: skip
 
 
+_MEASURED: Final = ("rule", "tag", "characteristic", "product", "unit")
 _ORDER_FIELDS: Final = (
     "work_center", "event", "order", "operation", "product", "quantity_planned", "quantity_good", "quantity_scrap", "unit",
     "planned_start_us", "planned_end_us", "split_into", "corrects", "corrects_time_us", "corrected_time_us",
@@ -180,6 +189,10 @@ _ORDER_FIELDS: Final = (
 _SINGLE: Final[dict[str, Callable[[Source, pl.DataFrame], list[Value]]]] = {
     SAMPLES: Source._samples, STATES: Source._states, COUNTS: Source._counts, MEASUREMENTS: Source._measurements, ORDERS: Source._orders,
 }  # fmt: skip
+
+
+def _there(rows: pl.DataFrame, names: Iterable[str]) -> list[str]:
+    return [name for name in names if name in rows.columns]
 
 
 def _column(rows: pl.DataFrame, name: str) -> list[str]:

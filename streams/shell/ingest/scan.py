@@ -18,7 +18,8 @@ from streams.kernel import I64, NEG, POS
 from streams.shell.ingest import entries as e
 from streams.shell.ingest.chunks import identify
 from streams.shell.ingest.ledger import Ledger
-from streams.shell.ingest.mapping import INPUTS, IngestMapping
+from streams.shell.ingest.mapping import INPUTS, FileMapping, IngestMapping
+from streams.shell.ingest.order_times import OrderTimes
 from streams.shell.ingest.reading import reader_of
 from streams.shell.ingest.records import Source
 
@@ -62,7 +63,7 @@ class Scan:
 
 def scan(paths: Iterable[Path], mapping: IngestMapping, observers: Sequence[Observer] = ()) -> Scan:
     """Read every file once. Observers see each chunk of entries, files in the order given."""
-    sources, ledger = [source_of(path, mapping) for path in paths], Ledger()
+    sources, ledger = sources_of(paths, mapping), Ledger()
     by_source: dict[str, Path] = {}
     for source in sources:
         other = by_source.setdefault(source.identity.source, source.identity.path)
@@ -77,11 +78,27 @@ def scan(paths: Iterable[Path], mapping: IngestMapping, observers: Sequence[Obse
     return Scan(mapping, tuple(sorted(scans, key=lambda each: each.source.identity.source.encode())), ledger)
 
 
+def sources_of(paths: Iterable[Path], mapping: IngestMapping) -> list[Source]:
+    """The files of a run, in the order given. Where the times of some come from orders, the files of orders are read first."""
+    blocks = [(path, mapping.of(path.name)) for path in paths]
+    own = [None if block.moment else _source(path, block) for path, block in blocks]
+    later = [path for path, block in blocks if block.moment]
+    files = sorted((each for each in own if each and each.block.layout == "orders"), key=lambda each: each.identity.source.encode())
+    if later and not files:
+        names = [str(path) for path in later]
+        raise DataError("times come from orders, and no file of the run has any", files=names, hint="name the files of orders too")
+    orders = OrderTimes(file.entries() for file in files) if later else None
+    return [each or _source(path, block, orders) for each, (path, block) in zip(own, blocks, strict=True)]
+
+
 def source_of(path: Path, mapping: IngestMapping) -> Source:
-    """A file with the block of the mapping that fits it."""
-    block = mapping.of(path.name)
+    """A file with the block of the mapping that fits it, on its own."""
+    return sources_of([path], mapping)[0]
+
+
+def _source(path: Path, block: FileMapping, orders: OrderTimes | None = None) -> Source:
     identity = identify(path, block.quote)
-    return Source(identity, block, reader_of(identity, block))
+    return Source(identity, block, reader_of(identity, block), orders)
 
 
 def _scanned(source: Source, observers: Sequence[Observer]) -> FileScan:

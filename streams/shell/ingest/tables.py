@@ -32,6 +32,9 @@ class Table:
     def __contains__(self, key: str) -> bool:
         return key in self._content
 
+    def is_table(self, key: str) -> bool:
+        return isinstance(self._content.get(key), dict)
+
     def key(self, key: str) -> str:
         return f"{self.path}.{key}" if self.path else key
 
