@@ -22,6 +22,8 @@ fold takes append time from: `log`, that stamp; `header`, the record header `and
 are those of a first installation; a deployment changes them in its configuration, `[topics."<name>"]`, inputs and outputs of one
 topology together. Values are Avro in Confluent framing under the subject `<topic>-value`, compatibility FULL_TRANSITIVE; keys
 are text, placed by murmur2. A deployment may put a prefix before all names (`ANDON_TOPIC_PREFIX`).
+
+[asyncapi.yaml](asyncapi.yaml) is the same as an AsyncAPI 3.1 document, with every contract and with what each topology reads and writes.
 """
 
 

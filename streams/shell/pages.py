@@ -1,6 +1,6 @@
 """The generated parts of the documentation: `make docs` writes them anew, a test compares them with what is committed.
 
-Two pages are generated whole. In pages that people write, a generated part stands between two comments, and only that is replaced:
+Three files are generated whole. In pages that people write, a generated part stands between two comments, and only that is replaced:
 
     <!-- generated: map context -->
     ...
@@ -17,7 +17,7 @@ from typing import Final
 
 from streams.errors import require
 from streams.metrics import METRICS
-from streams.shell import catalogue_page, topology_page
+from streams.shell import asyncapi_page, catalogue_page, topology_page
 from topologies import NAMED
 
 
@@ -27,7 +27,7 @@ def _metrics() -> str:
 
 
 WHOLE: Final[Mapping[str, Callable[[], str]]] = {
-    "docs/catalogue.md": catalogue_page.markdown, "docs/topologies.md": topology_page.markdown,
+    "docs/catalogue.md": catalogue_page.markdown, "docs/topologies.md": topology_page.markdown, "docs/asyncapi.yaml": asyncapi_page.yaml,
 }  # fmt: skip
 PARTS: Final[Mapping[str, Callable[[], str]]] = {
     **{f"map {name}": partial(topology_page.picture, name) for name in NAMED},
