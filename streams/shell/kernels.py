@@ -22,6 +22,7 @@ from streams.codec.blobs import Blobs
 from streams.codec.crc import crc32c
 from streams.codec.log import LOG_APPEND_TIME, Log, batches, pack_headers, parse, varint
 from streams.codec.murmur import partition_of
+from streams.codec.out_record import OutRecord
 from streams.configuration import Configuration
 from streams.configuration import parse as configured
 from streams.model.hierarchy import AssetRow, Hierarchy
@@ -31,7 +32,6 @@ from streams.runners.memory import in_turn, run
 from streams.runners.task import Environment
 from streams.shell.deployment import topology_of
 from streams.shell.ingest.encoding import Message, encoded
-from streams.shell.ingest.merge import OutRecord
 from streams.shell.ingest.packing import cut
 from streams.shell.local.artifacts import locked
 

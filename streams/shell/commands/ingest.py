@@ -15,12 +15,13 @@ from rich.table import Table
 
 from streams.errors import DataError
 from streams.shell.commands.ingest_progress import watched
+from streams.shell.commands.limits import limits, print_limits
 
 if TYPE_CHECKING:
+    from streams.codec.out_record import OutRecord
     from streams.shell.ingest.checking import FileCheck
     from streams.shell.ingest.encoding import Message
     from streams.shell.ingest.ledger import Ledger
-    from streams.shell.ingest.merge import OutRecord
     from streams.shell.ingest.refusals import Refusals
 
 Files = Annotated[list[Path], typer.Argument(help="Files; the mapping tells them apart by their names.")]
@@ -40,6 +41,7 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(name="mapping", help="Mappings of `andon ingest`.", no_args_is_help=True)
     group.callback()(_mapping_group)
     group.command()(check)
+    group.command()(limits)
     app.add_typer(group)
 
 
@@ -122,28 +124,31 @@ def _write(log: Iterable[OutRecord], inputs: tuple[str, ...], config: Path, *, d
 
 
 def check(files: Files, mapping: MappingFile, rows: Rows = 10, as_json: Json = False) -> None:
-    """Show what a mapping makes of files: the first rows, the fate of every tag, how far times go back. Needs no Kafka.
+    """Show what a mapping makes of files: the first rows, the fate of every tag, limits, how far times go back. Needs no Kafka.
 
     Example: andon mapping check --mapping plant.mapping.toml day/*.txt
     """
     from streams.shell.ingest import mapping_file
     from streams.shell.ingest.checking import Check
+    from streams.shell.ingest.limits import Limits
     from streams.shell.ingest.refusals import Refusals
     from streams.shell.ingest.scan import scan
 
-    rules, found = mapping_file.load(mapping), Check(rows)
+    rules, found, bounds = mapping_file.load(mapping), Check(rows), Limits()
     screen = Console(stderr=True, soft_wrap=True, emoji=False)
     with Refusals() as refusals, watched(screen, "reading", quiet=as_json) as progress:
-        scanned = scan(files, rules, [refusals, found, lambda _, entries: progress.advance(len(entries))])
+        scanned = scan(files, rules, [refusals, found, bounds, lambda _, entries: progress.advance(len(entries))])
     total = scanned.ledger.total
     if as_json:
         files_ = {name: {**scanned.ledger.files[name].description(), **each.description()} for name, each in found.files.items()}
-        limits = {"lateness_us": found.lateness_us, "silence_us": found.silence_us}
-        typer.echo(json.dumps({"files": files_, "total": total.description(), **limits}, indent=1))
+        time_limits = {"lateness_us": found.lateness_us, "silence_us": found.silence_us}
+        measured = {"limits": [row._asdict() for row in bounds.rows], "verdicts": dict(bounds.verdicts)}
+        typer.echo(json.dumps({"files": files_, "total": total.description(), **time_limits, **measured}, indent=1))
         return
     out = Console(soft_wrap=True, emoji=False)
     for name, each in found.files.items():
         _print_check(out, name, each)
+    print_limits(out, bounds)
     _print_refusals(screen, refusals)
     _print_ledger(out, scanned.ledger)
     out.print(f"no record is late with a lateness of {found.lateness_us:,} us and a silence of {found.silence_us:,} us, or more")

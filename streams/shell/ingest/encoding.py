@@ -12,7 +12,7 @@ import fastavro
 
 from streams.catalogue import TOPICS, schema_of
 from streams.codec.log import APPEND_HEADER
-from streams.shell.ingest.merge import OutRecord
+from streams.codec.out_record import OutRecord
 
 
 class Message(NamedTuple):

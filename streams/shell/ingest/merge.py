@@ -14,11 +14,12 @@ from __future__ import annotations
 
 import hashlib
 import heapq
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final
 
 from streams.codec.murmur import partition_of
+from streams.codec.out_record import OutRecord
 from streams.errors import InvalidValue
 from streams.kernel import NEG, POS
 from streams.shell.ingest.instants import spoken
@@ -28,21 +29,6 @@ from streams.shell.ingest.scan import FileScan, Scan, scan
 
 RUN_KEY: Final = b"andon/ingest/run/claim"  # a line path, as every key of a raw topic is; claims and blanks belong to no line
 INTERVAL_US_MIN, SPAN_PARTS = 1_000_000, 1_000
-
-
-class OutRecord(NamedTuple):
-    """One record of the run's log. topic: its name in the catalogue. value: the record as fields, or framed Avro.
-
-    kind: DATA, CLAIM or BLANK. entries: how many of the files it holds (a packed message has many).
-    """
-
-    topic: str
-    partition: int
-    key: bytes
-    value: Mapping[str, Any] | bytes
-    append_us: int
-    kind: str
-    entries: int = 0
 
 
 def merged(

@@ -7,10 +7,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from streams.codec.out_record import OutRecord
 from streams.errors import DataError
 from streams.kernel import POS
 from streams.shell.ingest.mapping import INPUTS
-from streams.shell.ingest.merge import OutRecord, merged
+from streams.shell.ingest.merge import merged
 from streams.shell.ingest.scan import scan
 from tests.shell.ingest.material import LONG, ORDERS, SAMPLES, WIDE, entries, mapping, reasons, scanned, written
 

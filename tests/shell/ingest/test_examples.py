@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 
 from streams.codec.murmur import partition_of
+from streams.codec.out_record import OutRecord
 from streams.shell.ingest import mapping_file
 from streams.shell.ingest.checking import Check
 from streams.shell.ingest.mapping import INPUTS
-from streams.shell.ingest.merge import OutRecord, log
+from streams.shell.ingest.merge import log
 from streams.shell.ingest.refusals import Refusals
 from streams.shell.ingest.scan import Scan, scan
 

@@ -12,12 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from streams.codec.out_record import OutRecord
 from streams.errors import InvalidValue
 from streams.kernel import NEG
 from streams.model.path import line_path
 from streams.shell.ingest.chunks import identify
 from streams.shell.ingest.mapping import INPUTS, IngestMapping
-from streams.shell.ingest.merge import RUN_KEY, OutRecord, interval_of, log, merged
+from streams.shell.ingest.merge import RUN_KEY, interval_of, log, merged
 from streams.shell.ingest.records import Source
 from streams.shell.ingest.scan import scan
 from streams.time.limits import ClassTable, InputLimits, TimeConfiguration

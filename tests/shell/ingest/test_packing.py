@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.shell.ingest.merge import OutRecord, merged
+from streams.codec.out_record import OutRecord
+from streams.shell.ingest.merge import merged
 from tests.shell.ingest.material import LONG, SAMPLES, mapping, written
 
 TEXT = (
