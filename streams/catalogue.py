@@ -79,10 +79,13 @@ TOPICS: Final[tuple[Topic, ...]] = (
     Topic(name="ot.measurement.v1", schema="ot.measurement.v1", key=_LINE, owner="inspection", kind="measurement"),
     Topic(name="ref.asset.v1", schema="ref.asset.v1", key="line path/asset id/revision", owner="master data", partitions=1,
           retention_ms=FOR_EVER, cleanup="keep"),
+    Topic(name="ref.characteristic.v1", schema="ref.characteristic.v1", key="line path/asset id/tag/product/revision",
+          owner="quality engineering", partitions=1, retention_ms=FOR_EVER, cleanup="keep"),
     Topic(name="ctx.window.v1", schema="ctx.window.v1", key=_LINE, owner="context"),
     Topic(name="ctx.state-interval.v1", schema="ctx.state-interval.v1", key=_LINE, owner="context"),
     Topic(name="ctx.count.v1", schema="ctx.count.v1", key=_LINE, owner="context"),
     Topic(name="ctx.measurement.v1", schema="ctx.measurement.v1", key=_LINE, owner="context"),
+    Topic(name="qual.deviation.v1", schema="qual.deviation.v1", key=_LINE, owner="quality", retention_ms=365 * DAY_MS),
     Topic(name="dq.dead-letter.v1", schema="dq.dead-letter.v1", key=_COORDINATES, owner="every topology", retention_ms=90 * DAY_MS),
     Topic(name="dq.late.v1", schema="dq.late.v1", key=_COORDINATES, owner="every topology", retention_ms=90 * DAY_MS),
     Topic(name="dq.quarantine.v1", schema="dq.quarantine.v1", key=_COORDINATES, owner="every topology", retention_ms=90 * DAY_MS),
@@ -94,7 +97,7 @@ TOPICS: Final[tuple[Topic, ...]] = (
 DEAD_LETTERS, LATE, QUARANTINE, RESTATE_REQUESTS, CONFIGURATIONS = (
     "dq.dead-letter.v1", "dq.late.v1", "dq.quarantine.v1", "audit.restate-request.v1", "ctl.configuration.v1",
 )  # fmt: skip
-HIERARCHY = "ref.asset.v1"
+HIERARCHY, LIMITS = "ref.asset.v1", "ref.characteristic.v1"
 
 
 def schema_of(name: str) -> Mapping[str, Any]:
