@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +13,7 @@ import pytest
 
 from streams.shell.ingest.scan import scan
 from tests.acceptance import plantday
+from tests.docs.commands import environment
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -30,15 +29,9 @@ def block(heading: str) -> str:
 @pytest.fixture
 def shell(tmp_path: Path) -> Iterator[dict[str, str]]:
     """Environment of a person who has just activated .venv; what `andon up` started is ended in any case."""
-    program = tmp_path / "bin" / "andon"
-    program.parent.mkdir()
-    program.write_text(f"#!/bin/sh\nexec {sys.executable} -c 'from streams.shell.cli import main; main()' \"$@\"\n")
-    program.chmod(0o755)
-    given = {name: value for name, value in os.environ.items() if not name.startswith("ANDON_") or name == "ANDON_CACHE"}
-    environment = given | {"PATH": f"{program.parent}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
-    environment |= {"ANDON_HOME": str(tmp_path / "home"), "ANDON_WEB__PORT": "0"}
-    yield environment
-    subprocess.run([program, "down"], env=environment, cwd=ROOT, capture_output=True, check=False)
+    given = environment(tmp_path) | {"ANDON_HOME": str(tmp_path / "home")}
+    yield given
+    subprocess.run(["andon", "down"], env=given, cwd=ROOT, capture_output=True, check=False)
 
 
 @pytest.mark.timeout(600)  # where nothing is there yet it fetches Kafka and compiles
