@@ -21,6 +21,7 @@ import hashlib
 import os
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
@@ -45,25 +46,37 @@ NEG: Final = -(1 << 62)  # before every instant; leaves room to subtract any dur
 POS: Final = 1 << 62  # after every instant
 
 
-def sources(root: Path) -> dict[str, bytes]:
-    """What the machine code of the package in `root` is made of: every file with a kernel, and the files that these import,
-    since a constant of another file becomes a part of the code."""
-    texts = {path.relative_to(root).as_posix(): path.read_bytes() for path in sorted(root.rglob("*.py"))}
-    found = {name for name, text in texts.items() if b"@kernel" in text or b"@inner" in text}
-    for name in tuple(found):
-        for module, names in re.findall(rb"^from streams\.?([\w.]*) import ([^\n(]*)", texts[name], re.MULTILINE):
+_IMPORT = re.compile(rb"^[ ]*from streams\.?([\w.]*) import (\([^)]*\)|[^\n]*)", re.MULTILINE)
+
+
+def sources(root: Path, file: Path) -> dict[str, bytes]:
+    """What the machine code of a file's kernels is made of: the file, and whatever it imports of the package in `root`, since a
+    callee or a constant of another file becomes a part of the code."""
+    found, ahead = dict[str, bytes](), [file.relative_to(root).as_posix()]
+    while ahead:
+        name = ahead.pop()
+        if name in found or not (root / name).is_file():
+            continue
+        found[name] = (root / name).read_bytes()
+        for module, names in _IMPORT.findall(found[name]):
             folder = module.decode().replace(".", "/")
-            found |= {f"{folder}.py", *(f"{folder}/{one.split()[0]}.py" for one in names.decode().split(",") if one.strip())}
-    return {name: text for name, text in texts.items() if name in found}
+            ones = [one.split()[0] for one in names.decode().strip("()").split(",") if one.strip()]
+            ahead += [f"{folder}.py", *(f"{folder}/{one}.py".lstrip("/") for one in ones)]
+    return found
+
+
+@lru_cache
+def _folder_of(file: str) -> Path:
+    """Where machine code of a file is kept between runs: by content, since numba does not see that a callee elsewhere changed."""
+    root, digest = Path(__file__).parent, hashlib.sha256()
+    for name, text in sorted(sources(root, Path(file)).items()) if Path(file).is_relative_to(root) else [(file, Path(file).read_bytes())]:
+        digest.update(b"%s %d " % (name.encode(), len(text)) + text)
+    return _cache_folder() / f"{Path(file).stem}-{digest.hexdigest()[:16]}"
 
 
 def _cache_folder() -> Path:
-    """Where machine code is kept between runs: by content, since numba does not see that a callee in another file changed."""
-    digest = hashlib.sha256()
-    for name, text in sources(Path(__file__).parent).items():
-        digest.update(b"%s %d " % (name.encode(), len(text)) + text)
     home = os.environ.get("ANDON_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "andon"
-    return Path(home) / "kernels" / digest.hexdigest()[:16]
+    return Path(home) / "kernels"
 
 
 class CacheLocator(UserProvidedCacheLocator):
@@ -71,7 +84,7 @@ class CacheLocator(UserProvidedCacheLocator):
 
     def __init__(self, function: Callable[..., Any], file: str) -> None:
         super().__init__(function, file)  # type: ignore[no-untyped-call]  # numba
-        self._cache_path = str(Path(numba.config.CACHE_DIR) / function.__module__)  # type: ignore[attr-defined]  # as below
+        self._cache_path = str(_folder_of(file))
 
     @classmethod
     def from_function(cls, function: Callable[..., Any], file: str) -> CacheLocator:

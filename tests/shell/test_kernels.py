@@ -50,13 +50,22 @@ def test_what_is_compiled_already_is_not_compiled_again() -> None:
 def test_a_constant_of_another_file_is_part_of_the_machine_code(tmp_path: Path) -> None:
     """codec/plan.py holds no kernel, but its numbers stand in the code of codec/decode.py."""
     copy = shutil.copytree(PACKAGE, tmp_path / "streams", ignore=shutil.ignore_patterns("__pycache__"))
-    assert sources(copy) == sources(PACKAGE)
-    plan = copy / "codec" / "plan.py"
+    decode, plan = Path("codec/decode.py"), copy / "codec" / "plan.py"
+    assert sources(copy, copy / decode) == sources(PACKAGE, PACKAGE / decode)
     plan.write_text(plan.read_text().replace("OP_NULL, OP_BOOLEAN", "OP_BOOLEAN, OP_NULL"))
-    assert sources(copy) != sources(PACKAGE)
+    assert sources(copy, copy / decode) != sources(PACKAGE, PACKAGE / decode)
 
 
-def test_what_no_kernel_is_made_of_changes_no_machine_code(tmp_path: Path) -> None:
-    copy = shutil.copytree(PACKAGE, tmp_path / "streams", ignore=shutil.ignore_patterns("__pycache__"))
-    (copy / "shell" / "settings.py").write_text("")
-    assert sources(copy) == sources(PACKAGE)
+def test_everything_that_a_file_imports_is_found_through_any_number_of_files() -> None:
+    """As Python itself imports it."""
+    code = "import sys; import streams.operators.window_kernel; print(*(m for m in sys.modules if m.startswith('streams.')))"
+    imported = subprocess.run([sys.executable, "-c", code], cwd=PACKAGE.parent, capture_output=True, text=True, check=True).stdout.split()
+    files = {f"{m.removeprefix('streams.').replace('.', '/')}.py" for m in imported} | set()
+    found = set(sources(PACKAGE, PACKAGE / "operators" / "window_kernel.py"))
+    of_the_package = {"operators/__init__.py"}  # it imports every operator, none of which is a part of this one's code
+    assert {"kernel.py", "operators/evidence.py", "time/pending.py", "time/gate.py"} <= found
+    assert found <= files | of_the_package
+
+
+def test_a_file_that_nothing_imports_changes_no_machine_code() -> None:
+    assert "operators/state_intervals.py" not in sources(PACKAGE, PACKAGE / "operators" / "window_kernel.py")
