@@ -24,19 +24,22 @@ DAY_MS: Final = 86_400_000
 FOR_EVER: Final = -1
 
 InputKind = Literal["sample", "telemetry", "state", "count", "measurement", "order"]
+DerivedKind = Literal["window", "context-measurement"]
 Append = Literal["log", "header"]
 Cleanup = Literal["delete", "compact", "keep"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Topic:
-    """One topic. name, schema: of the value, a file in schemas/; key: what it is; kind: how it is read as a task's input."""
+    """One topic. name, schema: of the value, a file in schemas/; key: what it is; kind: how it is read as a task's input;
+    derived: how a later stage reads it."""
 
     name: str
     schema: str
     key: str
     owner: str
     kind: InputKind | None = None
+    derived: DerivedKind | None = None
     partitions: int = 8
     retention_ms: int = 30 * DAY_MS
     cleanup: Cleanup = "delete"
@@ -81,10 +84,10 @@ TOPICS: Final[tuple[Topic, ...]] = (
           retention_ms=FOR_EVER, cleanup="keep"),
     Topic(name="ref.characteristic.v1", schema="ref.characteristic.v1", key="line path/asset id/tag/product/revision",
           owner="quality engineering", partitions=1, retention_ms=FOR_EVER, cleanup="keep"),
-    Topic(name="ctx.window.v1", schema="ctx.window.v1", key=_LINE, owner="context"),
+    Topic(name="ctx.window.v1", schema="ctx.window.v1", key=_LINE, owner="context", derived="window"),
     Topic(name="ctx.state-interval.v1", schema="ctx.state-interval.v1", key=_LINE, owner="context"),
     Topic(name="ctx.count.v1", schema="ctx.count.v1", key=_LINE, owner="context"),
-    Topic(name="ctx.measurement.v1", schema="ctx.measurement.v1", key=_LINE, owner="context"),
+    Topic(name="ctx.measurement.v1", schema="ctx.measurement.v1", key=_LINE, owner="context", derived="context-measurement"),
     Topic(name="qual.deviation.v1", schema="qual.deviation.v1", key=_LINE, owner="quality", retention_ms=365 * DAY_MS),
     Topic(name="dq.dead-letter.v1", schema="dq.dead-letter.v1", key=_COORDINATES, owner="every topology", retention_ms=90 * DAY_MS),
     Topic(name="dq.late.v1", schema="dq.late.v1", key=_COORDINATES, owner="every topology", retention_ms=90 * DAY_MS),

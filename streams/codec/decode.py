@@ -22,6 +22,7 @@ from streams.codec.plan import (
     OP_LONG_TO_DOUBLE,
     OP_NULL,
     OP_OPTION,
+    OP_RECORDS,
     OP_TEXT,
     Plan,
 )  # fmt: skip
@@ -234,14 +235,50 @@ def _null(column: int, m: int, out: Decoded) -> None:
 
 
 @inner
+def _block(buffer: U8, pos: int, end: int) -> tuple[int, int]:
+    """Items of an array's next block, 0: the array ends; position behind the count, or a negative reason."""
+    count, pos = _varint(buffer, pos, end)
+    if pos < 0 or count == 0:
+        return count, pos
+    if count < 0:
+        if count == NEG * 2:
+            return 0, -BAD_LENGTH
+        count = -count
+        size, pos = _varint(buffer, pos, end)
+        if pos < 0:
+            return 0, pos
+        if size < 0 or size > end - pos:
+            return 0, -BAD_LENGTH
+    return (count, pos) if count <= end - pos else (0, -TRUNCATED)
+
+
+@inner
 def _message(
     buffer: U8, pos: int, end: int, program: I64, maps: I64, m: int, out: Decoded, bits: I64, item_bits: I64, used: I64
 ) -> int:  # fmt: skip
-    """Run the program over one message: OK or a reason."""
-    step, steps = 0, program.shape[0]
-    while step < steps:
+    """Run the program over one message: OK or a reason. While `loop` is an array of records, its body runs once an item."""
+    step, steps, loop, left = 0, program.shape[0], -1, 0
+    while step < steps or loop >= 0:
+        if loop >= 0 and step == loop + 1 + program[loop, 2]:
+            left -= 1
+            if left <= 0:
+                left, pos = _block(buffer, pos, end)
+                if pos < 0:
+                    return -pos
+            if left > 0:
+                step = loop + 1
+            else:
+                if program[loop, 1] >= 0:
+                    out.size[program[loop, 1], m] = pos - out.at[program[loop, 1], m]
+                loop = -1
+            continue
         op, column, argument, other = program[step, 0], program[step, 1], program[step, 2], program[step, 3]
         step += 1
+        if op == OP_RECORDS:
+            if column >= 0:
+                out.at[column, m] = pos
+            loop, left, step = step - 1, 0, step + argument  # as behind an item: the next block is read first
+            continue
         if op == OP_OPTION:
             branch, pos = _varint(buffer, pos, end)
             if pos >= 0:

@@ -142,7 +142,7 @@ def _zigzag(buffer: U8, pos: int, end: int) -> tuple[int, int]:
 
 
 @kernel
-def _append_header(buffer: U8, pos: int, end: int, wanted: U8) -> int:
+def header_number(buffer: U8, pos: int, end: int, wanted: U8) -> int:
     """Microseconds in the header `wanted` among the headers that begin at pos; NEG where it is missing or no number."""
     count, pos = _zigzag(buffer, pos, end)
     for _ in range(count):
@@ -196,7 +196,7 @@ def _parse_batch(
         out.value_at[n], out.value_size[n] = pos, size
         pos += max(0, size)
         out.headers_at[n], out.headers_size[n] = pos, stop - pos
-        out.append[n] = _append_header(buffer, pos, stop, wanted) if in_header else batch_append
+        out.append[n] = header_number(buffer, pos, stop, wanted) if in_header else batch_append
         pos = stop
         if out.offset[n] >= from_offset:
             n += 1

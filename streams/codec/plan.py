@@ -1,8 +1,9 @@
 """Decoding plans: how a writer's Avro schema fills the columns that a reader wants.
 
 A plan is a short program that the decoding kernel (decode.py) runs over each message: one instruction a leaf of the schema, in
-the order of the bytes. It covers records, nested records, primitives, enums, fixed, unions of null and one other type, and
-arrays of primitives: everything our own contracts use. Another schema is refused with its reason when it is first met
+the order of the bytes. It covers records, nested records, primitives, enums, fixed, unions of null and one other type, arrays of
+primitives, and arrays of flat records, which are passed over or taken as they stand: everything our own contracts use.
+Another schema is refused with its reason when it is first met
 (`SchemaError`), and its messages become dead letters; nothing is guessed.
 
 Schema resolution follows the Avro specification: fields by name, a missing one takes the reader's default, int and long are
@@ -16,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
+from fastavro.schema import parse_schema, to_parsing_canonical_form
 
 from streams.errors import SchemaError
 from streams.kernel import I64, NEG
@@ -23,7 +25,7 @@ from streams.kernel import I64, NEG
 Kind = Literal["int", "float", "span", "ints", "floats", "spans"]
 
 (OP_NULL, OP_BOOLEAN, OP_LONG, OP_FLOAT, OP_DOUBLE, OP_BYTES, OP_ENUM, OP_FIXED, OP_OPTION, OP_ARRAY, OP_LONG_TO_DOUBLE,
- OP_TEXT) = range(12)  # fmt: skip
+ OP_TEXT, OP_RECORDS) = range(13)  # fmt: skip
 WIDTH = 4  # an instruction: operation, column or -1, argument, second argument
 
 _INTEGERS = ("int", "long")
@@ -34,6 +36,7 @@ class Column:
     """A column that a reader wants. Nulls become NEG, NaN and size -1.
 
     symbols: an enum's symbols as the reader numbers them. text: strings must be valid UTF-8; without it the reader checks.
+    items: a span of an array of records: its bytes as they stand, blocks included; the writer's items must be this schema.
     """
 
     name: str
@@ -42,6 +45,7 @@ class Column:
     symbols: tuple[str, ...] = ()
     fallback: str = ""
     text: bool = False
+    items: str = ""  # in the parsing canonical form of the Avro specification
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,7 @@ class _Compiler:
         self.maps: list[int] = []
         self.found: set[str] = set()
         self.named: dict[str, Any] = {}
+        self.inside = self.taken = False  # an array of records; one that is taken as it stands
 
     def record(self, schema: Mapping[str, Any], prefix: str = "") -> None:
         self.named[_name(schema)] = None  # recursion is refused
@@ -113,6 +118,10 @@ class _Compiler:
         self.program[at] = (OP_OPTION, -1 if code < 0 else 3 * place + code, schema.index("null"), len(self.program) - at - 1)
 
     def array(self, items: Any, column: Column | None, name: str) -> None:
+        items = self.named.get(items, items) if isinstance(items, str) else items
+        if isinstance(items, dict) and items.get("type") == "record":
+            self.records(items, column, name)
+            return
         at = len(self.program)
         self.program.append((OP_ARRAY, self.place[column.name] if column else -1, 0, 0))
         kind = items.get("type") if isinstance(items, dict) else items
@@ -124,6 +133,21 @@ class _Compiler:
         text = OP_TEXT if column is not None and column.text else OP_BYTES
         op = {"double": OP_DOUBLE, "float": OP_FLOAT}.get(kind, OP_LONG if kind in _INTEGERS else text)
         self.program[at] = (OP_ARRAY, self.program[at][1], op, 0)
+
+    def records(self, items: Mapping[str, Any], column: Column | None, name: str) -> None:
+        """An array of records without arrays of records in them; every record at least a byte, so that counts are bounded."""
+        if self.inside:
+            raise SchemaError("an array of records inside another is not accepted", field=name)
+        if column is not None and (column.kind != "span" or canonical(items) != column.items):
+            raise SchemaError("the items of an array differ from its contract", field=name, items=items)
+        at, self.inside, self.taken = len(self.program), True, column is not None
+        self.program.append((OP_RECORDS, self.place[column.name] if column else -1, 0, 0))
+        self.record(items, f"{name}[].")
+        self.inside = self.taken = False
+        body = self.program[at + 1 :]
+        if not any(op != OP_NULL and (op != OP_FIXED or argument) for op, _, argument, _ in body):
+            raise SchemaError("an array of records without content is not accepted", field=name)
+        self.program[at] = (OP_RECORDS, self.program[at][1], len(body), 0)
 
     def enum(self, symbols: Sequence[str], column: Column | None) -> None:
         start = len(self.maps)
@@ -148,7 +172,8 @@ class _Compiler:
         elif kind == "double":
             self.add(OP_DOUBLE, column, ("float",), name)
         elif kind in ("bytes", "string"):
-            self.add(OP_TEXT if column is not None and column.text else OP_BYTES, column, ("span",), name)
+            text = self.taken if column is None else column.text  # what is handed on unread must be text too
+            self.add(OP_TEXT if text and kind == "string" else OP_BYTES, column, ("span",), name)
         else:
             raise SchemaError("this Avro type is not accepted", field=name, type=kind)
 
@@ -156,6 +181,11 @@ class _Compiler:
         if column is not None and column.kind not in kinds:
             raise SchemaError("the field has another type than its contract", field=name, wanted=column.kind)
         self.program.append((op, self.place[column.name] if column else -1, argument, 0))
+
+
+def canonical(schema: Mapping[str, Any]) -> str:
+    """The parsing canonical form: two schemas that have the same read the same bytes alike."""
+    return str(to_parsing_canonical_form(parse_schema(dict(schema), _force=True)))
 
 
 def _name(schema: Mapping[str, Any]) -> str:

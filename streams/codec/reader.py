@@ -8,9 +8,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from streams.codec import rows
 from streams.codec.decode import OK, Decoded, decode
 from streams.codec.inputs import ASSETS, SHAPES
 from streams.codec.log import Log, log_of
-from streams.codec.plan import Plan, compile_plan
+from streams.codec.plan import Column, Plan, compile_plan
 from streams.codec.reasons import REASONS, SCHEMA_REFUSED, UNKNOWN_SCHEMA
 from streams.columns.dictionary import Dictionary
 from streams.errors import SchemaError
@@ -27,6 +27,10 @@ from streams.kernel import I16, I32, I64
 from streams.operators.slice import Names
 from streams.time.gate import UNNUMBERED, Messages, Samples
 from streams.time.pending import Content
+from streams.time.told import Told
+
+if TYPE_CHECKING:
+    from streams.codec.derived import Cited
 
 __all__ = ["REASONS", "Names", "Read", "Reader", "log_of"]
 
@@ -35,7 +39,10 @@ Schema = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """A part of a log as columns. reason: of each message, 0 where it was decoded; line: code of its line or -1."""
+    """A part of a log as columns. reason: of each message, 0 where it was decoded; line: code of its line or -1.
+
+    Of a derived input: what its frontier records tell, and what its rows cite.
+    """
 
     log: Log
     messages: Messages
@@ -44,16 +51,18 @@ class Read:
     reason: I16
     schema_id: I64
     line: I32
+    told: tuple[Told, ...] = ()
+    cited: Cited | None = None
 
 
-class Reader:
-    """Reads one kind of input. `writer`: the schema of an id, None where the registry does not know it; may raise
-    PlatformError where the registry cannot be asked: that is no fault of the message."""
+class Plans:
+    """How messages of any writer fill the columns that a reader wants. `writer`: the schema of an id, None where the registry does
+    not know it; may raise PlatformError where the registry cannot be asked: that is no fault of the message."""
 
-    def __init__(self, kind: InputKind, writer: Callable[[int], Schema | None]) -> None:
-        self.kind, self.shape, self._writer = kind, SHAPES[kind], writer
+    def __init__(self, columns: Sequence[Column], writer: Callable[[int], Schema | None]) -> None:
+        self._columns, self._writer = columns, writer
         self._plans: dict[int, Plan | int] = {}
-        self._any = compile_plan({"type": "record", "name": "Nothing", "fields": []}, self.shape.columns)
+        self._any = compile_plan({"type": "record", "name": "Nothing", "fields": []}, columns)
 
     def _plan(self, schema_id: int) -> Plan | int:
         """The plan of a schema id, or the reason why there is none. An unknown id is asked for again next time."""
@@ -62,13 +71,13 @@ class Reader:
             if writer is None:
                 return UNKNOWN_SCHEMA
             try:
-                self._plans[schema_id] = compile_plan(writer, self.shape.columns)
+                self._plans[schema_id] = compile_plan(writer, self._columns)
             except SchemaError:
                 self._plans[schema_id] = SCHEMA_REFUSED
         return self._plans[schema_id]
 
-    def read(self, log: Log, names: Names) -> Read:
-        """Decode every record; names met for the first time enter the dictionaries."""
+    def decode(self, log: Log) -> tuple[Decoded, I16, I64]:
+        """Columns of every record, why it has none, the id of its schema."""
         n = len(log.offset)
         schema_id, reason = np.empty(n, np.int64), np.empty(n, np.int16)
         rows.frames(log, schema_id, reason)
@@ -81,6 +90,19 @@ class Reader:
                 plans.append((which, plan))
         decoded = decode(log.buffer, log.value_at + 5, log.value_size.astype(np.int64) - 5, plans or [(np.zeros(0, np.int64), self._any)])
         reason[reason == OK] = decoded.status[reason == OK]
+        return decoded, reason, schema_id
+
+
+class Reader:
+    """Reads one kind of input."""
+
+    def __init__(self, kind: InputKind, writer: Callable[[int], Schema | None]) -> None:
+        self.kind, self.shape = kind, SHAPES[kind]
+        self._plans = Plans(self.shape.columns, writer)
+
+    def read(self, log: Log, names: Names) -> Read:
+        """Decode every record; names met for the first time enter the dictionaries."""
+        decoded, reason, schema_id = self._plans.decode(log)
         out = self._rows(log, decoded, reason, names)
         count, beats = int(out.row[-1]), int(out.beat[-1])
         messages = Messages(log.append, out.kind, out.source, out.first, out.through, out.row, out.beat, out.beats[:beats])

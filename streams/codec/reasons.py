@@ -10,10 +10,10 @@ from streams.codec.decode import REASONS as _DECODING
 REASONS = (
     *_DECODING,
     "no-value", "bad-frame", "unknown-schema", "schema-refused", "no-append-time", "no-key", "bad-key", "no-source", "bad-sequence",
-    "no-asset", "no-tag", "bad-time", "no-through", "arrays-differ", "bad-index", "bad-quality",
+    "no-asset", "no-tag", "bad-time", "no-through", "arrays-differ", "bad-index", "bad-quality", "bad-id",
 )  # fmt: skip
 (NO_VALUE, BAD_FRAME, UNKNOWN_SCHEMA, SCHEMA_REFUSED, NO_APPEND_TIME, NO_KEY, BAD_KEY, NO_SOURCE, BAD_SEQUENCE, NO_ASSET, NO_TAG,
- BAD_TIME, NO_THROUGH, ARRAYS_DIFFER, BAD_INDEX, BAD_QUALITY) = range(len(_DECODING), len(REASONS))  # fmt: skip
+ BAD_TIME, NO_THROUGH, ARRAYS_DIFFER, BAD_INDEX, BAD_QUALITY, BAD_ID) = range(len(_DECODING), len(REASONS))  # fmt: skip
 
 DETAILS = {
     "truncated": "the message ends inside a field", "bad-varint": "a number is not a minimal Avro varint, or too large for its type",
@@ -28,5 +28,5 @@ DETAILS = {
     "no-asset": "the asset id is empty", "no-tag": "the tag is empty",
     "bad-time": "an event time or claim is before the year 2 or after the year 9998", "no-through": "HEARTBEAT and CLAIM need `through_us`",
     "arrays-differ": "the parallel arrays differ in length", "bad-index": "a sample names a signal that is not in the table",
-    "bad-quality": "a quality is none of 0, 1, 2",
+    "bad-quality": "a quality is none of 0, 1, 2", "bad-id": "the id of a derived record is not 32 hexadecimal digits",
 }  # fmt: skip

@@ -76,7 +76,7 @@ def _line_path(buffer: U8, at: int, size: int) -> bool:
 
 
 @inner
-def _line(t: Tables, log: Log, out: Out, m: int) -> int:
+def line_of(t: Tables, log: Log, out: Out, m: int) -> int:
     """Code of the message's line, or a negative reason, or FULL - 1000. The key of the message before is tried first."""
     if log.key_size[m] <= 0:
         return -r.NO_KEY
@@ -120,7 +120,7 @@ def _head(t: Tables, log: Log, d: Decoded, plain: U8, out: Out, m: int, samples:
     if out.reason[m] != OK:
         return int64(out.reason[m])
     kind, sequence, through = d.ints[i.KIND, m], d.ints[i.SEQUENCE, m], d.ints[i.THROUGH, m]
-    line = _line(t, log, out, m)
+    line = line_of(t, log, out, m)
     if line < 0:
         return -(_LINES + 1) if line == FULL - 1000 else -line
     out.line[m] = line

@@ -58,7 +58,7 @@ class LaneBook:
             release.above = above if release.orders >= 0 else release.above
 
     def _classify(self, lane: int) -> None:
-        self.lanes.lane_class[lane] = self.time.classes.names.index(self.time.classes.of(self.names.lane_path(lane)))
+        self.lanes.lane_class[:, lane] = self.time.classes.names.index(self.time.classes.of(self.names.lane_path(lane)))
 
     def _place(self, lane: int) -> None:
         """Lanes whose orders this one waits for, by the hierarchy in force."""
@@ -75,7 +75,7 @@ class LaneBook:
 
     def above(self) -> Above:
         lane, since, until = self._above
-        start = np.full(max(len(self._start), len(self.lanes.lane_class) + 1), len(lane), np.int64)
+        start = np.full(max(len(self._start), self.lanes.lane_class.shape[1] + 1), len(lane), np.int64)
         start[: len(self._start)] = self._start
         return Above(start, np.array(lane, np.int32), np.array(since, np.int64), np.array(until, np.int64))
 
@@ -86,7 +86,8 @@ class LaneBook:
     def adopt(self, time: TimeConfiguration, hierarchy: Hierarchy, releases: Sequence[Release], old_content: str) -> None:
         """At an epoch: what the old configuration said is carried, lanes are classified and placed anew."""
         if time is not self.time:
-            carry(self.clocks, self.lanes, self.count)
+            for i in range(len(self.topics)):
+                carry(self.clocks, self.lanes, i, self.count)
             self.earlier.append((self.clocks.append.copy(), self.time, old_content))
             self.clocks, self.time = configured(self.clocks, self.topics, time), time
             for lane in range(self.count):

@@ -66,11 +66,11 @@ def _blocker(clocks: Clocks, lanes: Lanes, own: B1, orders: int, above: Above, l
     classes = clocks.silence.shape[1]
     for i in range(own.shape[0]):
         if own[i] and watermark(clocks, lanes, i, lane) < due:
-            return i * classes + lanes.lane_class[lane], due
+            return i * classes + lanes.lane_class[i, lane], due
     for k in range(above.start[lane], above.start[lane + 1]):
         w = watermark(clocks, lanes, orders, above.lane[k])
         if w < above.until[k] and max(w, above.since[k]) < due:
-            return orders * classes + lanes.lane_class[above.lane[k]], min(due, above.until[k])
+            return orders * classes + lanes.lane_class[orders, above.lane[k]], min(due, above.until[k])
     return -1, NEG
 
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from streams.kernel import I16, I64, NEG, grown, inner, int64, kernel
+from streams.kernel import I16, I64, NEG, inner, int64, kernel
 from streams.time.limits import TimeConfiguration
 
 
@@ -34,13 +34,13 @@ class Clocks(NamedTuple):
 class Lanes(NamedTuple):
     latest: I64  # M [input, lane]
     carried: I64  # C [input, lane]
-    lane_class: I16  # [lane], index into the class table in force
+    lane_class: I16  # [input, lane], index into the class table in force on the input
 
 
 @inner
 def watermark(clocks: Clocks, lanes: Lanes, i: int, lane: int) -> int:
     """W of a lane on one input: records below it are complete."""
-    c = lanes.lane_class[lane]
+    c = lanes.lane_class[i, lane]
     w = max(clocks.claim[i], clocks.append[i] - clocks.silence[i, c])
     return int64(max(w, lanes.carried[i, lane], lanes.latest[i, lane] - clocks.lateness[i, c]))
 
@@ -77,27 +77,28 @@ def configured(clocks: Clocks, topics: tuple[str, ...], time: TimeConfiguration)
 
 def new_lanes(inputs: int, capacity: int = 16) -> Lanes:
     return Lanes(
-        np.full((inputs, capacity), NEG, np.int64), np.full((inputs, capacity), NEG, np.int64), np.zeros(capacity, np.int16)
+        np.full((inputs, capacity), NEG, np.int64), np.full((inputs, capacity), NEG, np.int64), np.zeros((inputs, capacity), np.int16)
     )
 
 
 def with_lanes(lanes: Lanes, count: int) -> Lanes:
     """Columns for lane codes below `count`; new ones know nothing."""
-    if count <= lanes.lane_class.shape[0]:
+    if count <= lanes.lane_class.shape[1]:
         return lanes
-    capacity = max(count, 2 * lanes.lane_class.shape[0])
+    capacity = max(count, 2 * lanes.lane_class.shape[1])
 
     def wide(matrix: I64) -> I64:
         wider = np.full((matrix.shape[0], capacity), NEG, np.int64)
         wider[:, : matrix.shape[1]] = matrix
         return wider
 
-    return Lanes(wide(lanes.latest), wide(lanes.carried), grown(lanes.lane_class, capacity, 0))
+    classes = np.zeros((lanes.lane_class.shape[0], capacity), np.int16)
+    classes[:, : lanes.lane_class.shape[1]] = lanes.lane_class
+    return Lanes(wide(lanes.latest), wide(lanes.carried), classes)
 
 
 @kernel
-def carry(clocks: Clocks, lanes: Lanes, count: int) -> None:
-    """Before a new configuration: freeze what the one in force says of every lane."""
-    for i in range(clocks.append.shape[0]):
-        for lane in range(count):
-            lanes.carried[i, lane] = watermark(clocks, lanes, i, lane)
+def carry(clocks: Clocks, lanes: Lanes, i: int, count: int) -> None:
+    """Before new limits of an input: freeze what those in force say of every lane."""
+    for lane in range(count):
+        lanes.carried[i, lane] = watermark(clocks, lanes, i, lane)

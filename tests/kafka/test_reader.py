@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from streams.codec.log import APPEND_HEADER, _append_header, pack_headers
+from streams.codec.log import APPEND_HEADER, header_number, pack_headers
 from streams.errors import GapError, PlatformError
 from streams.kafka.reader import KafkaReader, Part, Record, Span, append_us
 from streams.kernel import NEG
@@ -98,7 +98,7 @@ def test_append_time_from_the_header_is_what_the_codec_reads(headers: list[tuple
     record = Record(0, 2, 5, None, None, headers)
     packed = np.frombuffer(pack_headers(headers), np.uint8)
     assert append_us(record, "header") == expected
-    assert _append_header(packed, 0, len(packed), np.frombuffer(APPEND_HEADER, np.uint8)) == (NEG if expected is None else expected)
+    assert header_number(packed, 0, len(packed), np.frombuffer(APPEND_HEADER, np.uint8)) == (NEG if expected is None else expected)
 
 
 def test_an_offset_that_the_log_does_not_have_is_a_gap(reader: KafkaReader, topic: str) -> None:

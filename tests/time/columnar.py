@@ -37,7 +37,7 @@ class ColumnarGate:
         return self.codes[name]
 
     def _classify(self, name: str, code: int) -> None:
-        self.lanes.lane_class[code] = self.time.classes.names.index(self.time.classes.of(name))
+        self.lanes.lane_class[:, code] = self.time.classes.names.index(self.time.classes.of(name))
 
     def push(self, log: Sequence[Message], increasing: bool = False) -> list[list[str]]:
         """increasing: the messages keep what `judge_increasing` asks for."""
@@ -60,7 +60,7 @@ class ColumnarGate:
         return [[g.FATES[v] for v in verdict[a:b]] for a, b in zip(row, row[1:], strict=False)]
 
     def adopt(self, time: TimeConfiguration) -> None:
-        carry(self.clocks, self.lanes, len(self.codes))
+        carry(self.clocks, self.lanes, 0, len(self.codes))
         self.gate.adopt(self.clocks, time.inputs[self.topic].conflict_us)
         self.epochs.append((int(self.clocks.append[0]), self.time))
         self.clocks, self.time = configured(self.clocks, (self.topic,), time), time

@@ -50,9 +50,10 @@ def _watermarks(task: Task, lanes: I32) -> I64:
     if not len(lanes):
         floors: I64 = np.maximum(clocks.claim[:, None], clocks.append[:, None] - clocks.silence)
         return floors
-    lane_class = book.lanes.lane_class[lanes]
-    found: I64 = np.maximum(clocks.claim[:, None], clocks.append[:, None] - clocks.silence[:, lane_class])
-    found = np.maximum(found, np.maximum(book.lanes.carried[:, lanes], book.lanes.latest[:, lanes] - clocks.lateness[:, lane_class]))
+    classes = book.lanes.lane_class[:, lanes].astype(np.int64)
+    silence, lateness = (np.take_along_axis(of, classes, axis=1) for of in (clocks.silence, clocks.lateness))
+    found: I64 = np.maximum(clocks.claim[:, None], clocks.append[:, None] - silence)
+    found = np.maximum(found, np.maximum(book.lanes.carried[:, lanes], book.lanes.latest[:, lanes] - lateness))
     if task.orders >= 0:
         own = np.delete(found, task.orders, axis=0).min(axis=0)
         whole = task.frontiers(lanes)
