@@ -30,7 +30,7 @@ import hashlib
 import json
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +108,12 @@ def of_content(application: str, content: str) -> Configuration:
     """A configuration as an epoch knows it, from `ctl.configuration.v1`."""
     raw = json.loads(content)
     return Configuration(application, raw["topology"], {}, _time(raw), raw["rules"], content)
+
+
+def with_rules(configuration: Configuration, rules: Mapping[str, Any]) -> Configuration:
+    """The same application and limits of time under other rules."""
+    content = _content(configuration.time, configuration.topology, rules)
+    return replace(configuration, rules=rules, content=content)
 
 
 def parse(text: str, name: str = "configuration") -> Configuration:

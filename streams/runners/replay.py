@@ -46,7 +46,8 @@ class LogFeed:
     """
 
     def __init__(self, parts: Iterable[Log], from_offset: int) -> None:
-        self._parts, self._from, self._place, self._log = iter(parts), from_offset, 0, None
+        self._parts, self._from, self._place = iter(parts), from_offset, 0
+        self._log: Log | None = None
 
     def left(self, end: int) -> int:
         while self._log is None or self._place == len(self._log.offset):

@@ -111,14 +111,16 @@ class Task:
         self.meter.lap("decode")
         self.admit(rank, read, int(log.offset[-1]) + 1)
 
-    def admit(self, rank: int, read: Read, following: int) -> None:
-        """Take records that are columns already. following: the vector behind them; what `read.log` says is what is cited."""
+    def admit(self, rank: int, read: Read, following: int, *, increasing: bool = False) -> None:
+        """Take records that are columns already. following: the vector behind them; what `read.log` says is what is cited.
+        increasing: each source's numbers only grow, see `Gate.judge_increasing`; to be said of every sample of the input or of none."""
         self.meter.begin()
         self.vector[rank] = following
         self.book.grow((self.release, self.release_orders))
         book, ordering = self.book, rank == self.orders
         touched = book.touched_orders if ordering else book.touched
-        verdict, bound = self.gates[rank].judge(book.clocks, book.lanes, touched, read.messages, read.samples)
+        judge = self.gates[rank].judge_increasing if increasing else self.gates[rank].judge
+        verdict, bound = judge(book.clocks, book.lanes, touched, read.messages, read.samples)
         self.ledger.fed(rank, read.reason, verdict)
         self.meter.lap("gate")
         if verdict.any() or read.reason.any():

@@ -14,15 +14,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from streams.catalogue import CONFIGURATIONS, DEAD_LETTERS, HIERARCHY, LATE, QUARANTINE, RESTATE_REQUESTS, Catalogue
+from streams.catalogue import CONFIGURATIONS, DEAD_LETTERS, HIERARCHY, LATE, QUARANTINE, RESTATE_REQUESTS
 from streams.codec.blobs import RecordReader
 from streams.codec.outputs import ID_HEADER
 from streams.errors import DataError
 from streams.runners import memory
-from streams.runners.epoch import Adopted, Row
+from streams.runners.epoch import Adopted
 from streams.runners.frontier_records import KIND_HEADER
-from streams.runners.reference import ReferenceData, decoded, epoch_of
-from streams.runners.task import Environment
+from streams.shell.backfill.replayed import environment_of, epochs_of, exported_id, reference_of
 from streams.shell.deployment import topology_of
 from streams.shell.export import Export
 from streams.topology import Topology
@@ -73,12 +72,12 @@ def verify(export: Export, progress: Callable[[str], None] = lambda _: None) -> 
     lacking = [name for name in (*ASIDE, HIERARCHY, CONFIGURATIONS, f"{about['application']}.epoch.v1") if name not in export.topics]
     if lacking:
         raise DataError("the export lacks topics that a recomputation needs", lacking=lacking, hint="andon export --application --outputs")
-    reference = _reference(export, about["application"])
+    reference = reference_of(export)
     partitions = len(export.topics[f"{about['application']}.epoch.v1"].partitions)
     aside: dict[str, Counter[Out]] = {name: Counter() for name in ASIDE}
     for partition in range(partitions):
         progress(f"partition {partition} of {partitions}")
-        epochs = _epochs(export, reference, partition)
+        epochs = epochs_of(export, reference, partition)
         if epochs:
             again = _recomputed(export, epochs, partition)
             for name in ASIDE:
@@ -89,40 +88,12 @@ def verify(export: Export, progress: Callable[[str], None] = lambda _: None) -> 
     return verdict
 
 
-def _reference(export: Export, application: str) -> ReferenceData:
-    found = ReferenceData(application, export.schemas.get)
-    for name, add in ((CONFIGURATIONS, found.add_configurations), (HIERARCHY, found.add_assets)):
-        topic = export.topics[name].topic
-        add([Row(topic, r.offset, 1000 * r.timestamp_ms, r.key, r.value) for r in export.records(name, 0)])
-    return found
-
-
-def _epochs(export: Export, reference: ReferenceData, partition: int) -> list[Adopted]:
-    name = f"{export.manifest['application']}.epoch.v1"
-    found = []
-    for record in export.records(name, partition):
-        raw = decoded(record.value, export.schemas.get, "ctl.epoch.v1")
-        if isinstance(raw, str):
-            raise DataError("an epoch record cannot be read", topic=name, partition=partition, offset=record.offset, reason=raw)
-        found.append(epoch_of(raw))
-    return reference.chain(sorted(found, key=lambda epoch: epoch.number))
-
-
-def _environment(export: Export, partition: int) -> Environment:
-    about = export.manifest
-
-    def schema_id(name: str) -> int:
-        ids = export.topics[name].schema_ids if name in export.topics else ()
-        return max(ids, default=0)  # none: nothing was written there, so whatever is recomputed differs
-
-    return Environment(about["prefix"] + about["application"], partition, Catalogue({}, about["prefix"]), export.schemas.get, schema_id)
-
-
 def _recomputed(export: Export, epochs: list[Adopted], partition: int) -> dict[str, list[Out]]:
     """Everything that the task puts out, by topic, in order."""
     logs = {name: export.log(name, partition) for name in topology_of(epochs[0].configuration).inputs}
+    environment = environment_of(export, partition, exported_id(export))
     found: dict[str, list[Out]] = defaultdict(list)
-    for _, transaction in memory.run(topology_of, epochs, _environment(export, partition), logs, memory.in_turn(SLICE)):
+    for _, transaction in memory.run(topology_of, epochs, environment, logs, memory.in_turn(SLICE)):
         for encoded in transaction.results:
             found[encoded.topic] += [(key, value, tuple(headers)) for key, value, headers in encoded.records()]
         for record in transaction.records:
