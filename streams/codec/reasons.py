@@ -8,11 +8,11 @@ from __future__ import annotations
 from streams.codec.decode import REASONS as _DECODING
 
 REASONS = (
-    *_DECODING,
+    *_DECODING, "bad-count",
     "no-value", "bad-frame", "unknown-schema", "schema-refused", "no-append-time", "no-key", "bad-key", "no-source", "bad-sequence",
     "no-asset", "no-tag", "bad-time", "no-through", "arrays-differ", "bad-index", "bad-quality", "bad-id",
 )  # fmt: skip
-(NO_VALUE, BAD_FRAME, UNKNOWN_SCHEMA, SCHEMA_REFUSED, NO_APPEND_TIME, NO_KEY, BAD_KEY, NO_SOURCE, BAD_SEQUENCE, NO_ASSET, NO_TAG,
+(BAD_COUNT, NO_VALUE, BAD_FRAME, UNKNOWN_SCHEMA, SCHEMA_REFUSED, NO_APPEND_TIME, NO_KEY, BAD_KEY, NO_SOURCE, BAD_SEQUENCE, NO_ASSET, NO_TAG,
  BAD_TIME, NO_THROUGH, ARRAYS_DIFFER, BAD_INDEX, BAD_QUALITY, BAD_ID) = range(len(_DECODING), len(REASONS))  # fmt: skip
 
 DETAILS = {
@@ -20,6 +20,7 @@ DETAILS = {
     "bad-length": "a length or block count is impossible", "bad-union": "a union's branch does not exist",
     "bad-enum": "an enum's symbol does not exist or is not known here", "bad-boolean": "a boolean is neither 0 nor 1",
     "trailing-bytes": "bytes are left after the last field", "not-utf8": "a text is not UTF-8",
+    "bad-count": "a count is beyond 2^60 on either side of zero",
     "no-value": "the record has no value", "bad-frame": "the value does not begin with the Confluent frame (byte 0, schema id)",
     "unknown-schema": "the registry does not know the schema id", "schema-refused": "the writer's schema cannot be read as this contract",
     "no-append-time": "the topic is append=header, but the record has no valid header andon-append-us",

@@ -19,7 +19,7 @@ from streams.kernel import I8, I16, I32, I64, NEG, U8, U64, inner, int64, kernel
 from streams.time.gate import CLAIM, DATA, DEAD, HEARTBEAT, UNNUMBERED
 from streams.time.instants import FIRST_US, LAST_US
 
-LARGEST = 1 << 60  # sequence number, and difference of two times
+LARGEST = 1 << 60  # sequence number, difference of two times, count
 MAX_PATH = 4
 
 _LINES, _LANES, _SIGNALS, _SOURCES, _TEXTS = range(5)  # which dictionary is full
@@ -207,6 +207,8 @@ def _single(t: Tables, log: Log, d: Decoded, value_kind: int, extra_kind: int, n
         value = bits[m]
     elif value_kind == i.VALUE_INT:
         value = d.ints[i.MODE + 1, m]
+        if value != NEG and (value < -LARGEST or value > LARGEST):
+            return r.BAD_COUNT
     elif value_kind == i.VALUE_TEXT:
         value = int64(-1)
         if d.size[i.TEXT, m] >= 0:

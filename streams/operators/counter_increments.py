@@ -3,12 +3,16 @@
     reading v after reading u of one device:   v >= u   NORMAL     v - u
                                                v <  u   ROLLOVER   v + modulus - u   where the counter has a modulus and this is
                                                                                      at most rollover_most
-                                                        RESET      v                 it began at zero again
+                                                        RESET      max(v, 0)         it began at zero again, as far as is seen
     first reading FIRST, first reading of another device REPLACED: a baseline, no increment.
     a source that reports increments itself: REPORTED, as they are.
 
 A reading that is not GOOD is passed over: the next one counts from the last GOOD one. An unchanged reading is no output. So
 the increments between two readings of one device add up to their difference, whatever was lost in between.
+
+No increment is negative but a REPORTED one, whose sign is the source's word. A counter that passes the end of its integer type
+wraps to a negative reading (a PLC's DINT: 2147483647, -2147483648); with the modulus 2^32 configured that is a ROLLOVER, without
+it a RESET of which nothing is known, 0, and the next readings count from the negative one.
 
 Bound: the last reading of each counter.
 
@@ -18,6 +22,10 @@ Bound: the last reading of each counter.
 >>> _, outputs = op.advance(op.initial(), readings)
 >>> [(CAUSES[c], n) for c, n in zip(outputs["increments"]["cause"], outputs["increments"]["increment"].tolist())]
 [('FIRST', 0), ('NORMAL', 5), ('ROLLOVER', 9), ('NORMAL', 46), ('RESET', 3)]
+>>> wrapped = example_slice([(1, 2147483640), (2, 2147483647), (3, -2147483648), (4, -2147483600)], until=9)
+>>> _, outputs = op.advance(op.initial(), wrapped)
+>>> [(CAUSES[c], n) for c, n in zip(outputs["increments"]["cause"], outputs["increments"]["increment"].tolist())]
+[('FIRST', 0), ('NORMAL', 7), ('RESET', 0), ('NORMAL', 48)]
 """
 
 from __future__ import annotations
@@ -40,6 +48,7 @@ REPORTS_INCREMENTS = 1 << 32  # bit of a row's `extra`; below it: code of the co
 _TOTAL, _DEVICE, _MODULUS, _MOST, _OFFSET, _INDEX, _COLUMN = range(7)
 _E_LANE, _E_TIME, _E_SIGNAL, _E_CAUSE, _E_INCREMENT, _E_TOTAL, _E_CONTEXT = range(7)
 NO_TOTAL = NEG  # `total` of a counter that reports increments
+MODULUS_MOST = 1 << 62  # readings are within 2^60 of zero (codec/rows.py), so no difference leaves 64 bits
 
 
 class Readings(NamedTuple):
@@ -73,7 +82,7 @@ def _fold(usable: B1, column_of: I64, last: I64, lanes: I32, start: I64, rows: R
             elif value < before:
                 wrapped = value + last[signal, _MODULUS] - before
                 rolled = 0 <= wrapped <= last[signal, _MOST] and last[signal, _MODULUS] > 0
-                cause, increment = (_ROLLOVER, wrapped) if rolled else (_RESET, value)
+                cause, increment = (_ROLLOVER, wrapped) if rolled else (_RESET, max(value, 0))
             if cause != _REPORTED:
                 if before != NEG:
                     cite(out.evidence, n, last[signal, _COLUMN], last[signal, _OFFSET], last[signal, _INDEX])
@@ -101,6 +110,7 @@ class CounterIncrements:
     def __post_init__(self) -> None:
         for pattern, modulus, most in self.rollovers:
             require(0 < most < modulus, "a rollover needs 0 < rollover_most < modulus", tag=pattern, modulus=modulus, rollover_most=most)
+            require(modulus <= MODULUS_MOST, "a rollover's modulus is at most 2^62", tag=pattern, modulus=modulus)
 
     @property
     def state_version(self) -> str:

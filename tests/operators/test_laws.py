@@ -19,9 +19,11 @@ SPECS = (WindowSpec.tumbling(7), WindowSpec.hopping(10, hop_us=3), WindowSpec.tu
 NUMERIC = WindowStatistics(windows=SPECS, hold_us=11, discrete=False, inputs=(0, 1))
 DISCRETE = WindowStatistics(windows=SPECS, hold_us=11, discrete=True, inputs=(0, 1))
 INTERVALS, SAMPLES = StateIntervals(inputs=(0, 1)), InContext(inputs=(0, 1))
-COUNTERS = CounterIncrements(inputs=(0, 1), rollovers=(("x", 100, 40), ("y", 50, 10)))
+ROLLOVERS = {"x": (100, 40), "y": (50, 10)}
+COUNTERS = CounterIncrements(inputs=(0, 1), rollovers=tuple((tag, *one) for tag, one in ROLLOVERS.items()))
 CASES = {"numeric": NUMERIC, "discrete": DISCRETE, "intervals": INTERVALS, "counters": COUNTERS, "samples": SAMPLES}
 END = 60
+READINGS_AT_THE_ENDS = (2**31 - 1, -(2**31), 1 << 60, -(1 << 60))  # a PLC's DINT, and what decoding lets through
 
 
 def random_value(case: str, random: Random) -> Any:
@@ -29,7 +31,9 @@ def random_value(case: str, random: Random) -> Any:
         return None
     if case in ("numeric", "samples"):
         return random.choice([0.1, 0.2, 0.3, 1e16, -1e16, -0.0, 1e-300]) if random.random() < 0.95 else float("inf")
-    return random.choice(["RUN", "STOP", "HOLD"]) if case in ("discrete", "intervals") else random.randint(0, 99)
+    if case == "counters":
+        return random.choice([random.randint(0, 99), random.randint(-50, 49), *READINGS_AT_THE_ENDS])
+    return random.choice(["RUN", "STOP", "HOLD"])
 
 
 def random_histories(case: str, random: Random) -> Histories:
@@ -55,7 +59,7 @@ def expected(case: str, histories: Histories, lane: str) -> list[dict[str, Any]]
     elif case == "intervals":
         found = twin.intervals([r for r in rows if r.time < END], changes, END)
     elif case == "counters":
-        found = twin.increments([r for r in rows if r.time < END], {"x": (100, 40), "y": (50, 10)}, changes)
+        found = twin.increments([r for r in rows if r.time < END], ROLLOVERS, changes)
     else:
         found = [{"time": r.time, "signal": r.signal, "context": twin.context_at(changes, r.time)[1], "quality": r.quality,
                   "value": float("nan") if r.value is None else r.value, "evidence": [(r.input, r.offset, r.index)]}
@@ -89,6 +93,14 @@ def test_slicing_law(case: str, random: Random) -> None:
     cut, pieces = run(CASES[case], histories, END, random, cuts=random.randint(1, 20))
     assert repr(one) == repr(cut)
     assert whole == pieces
+
+
+@given(random=randoms())
+def test_no_increment_is_negative_but_a_reported_one(random: Random) -> None:
+    outputs, _ = run(COUNTERS, random_histories("counters", random), END, random, cuts=random.randint(0, 5))
+
+    for out in (out for of in outputs.values() for out in of):
+        assert out["increment"] >= 0 or out["cause"] == "REPORTED", out
 
 
 def test_all_operators_are_under_the_laws() -> None:

@@ -172,7 +172,7 @@ def increments(rows: Sequence[Row], rollovers: dict[str, tuple[int, int]], chang
         else:
             modulus, most = rollovers.get(row.signal, (0, 0))
             wrapped = row.value + modulus - before.value
-            out = ("ROLLOVER", wrapped, row.value) if modulus and 0 <= wrapped <= most else ("RESET", row.value, row.value)
+            out = ("ROLLOVER", wrapped, row.value) if modulus and 0 <= wrapped <= most else ("RESET", max(row.value, 0), row.value)
         cited = {(row.input, row.offset, row.index)}
         if not reports:
             cited |= {(before.input, before.offset, before.index)} if before else set()
