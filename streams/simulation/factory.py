@@ -61,6 +61,7 @@ class Simulation:
     def __init__(self, plant: Plant, seed: int, start_us: int, until_us: int, faults: Faults | None, catalogue: Catalogue) -> None:
         self.plant, self.seed, self.start_us, self.until_us = plant, seed, start_us, until_us
         self.now_us, self.sums = start_us, Sums()
+        self._boot = start_us // SECOND_US  # a run that begins later numbers its records anew
         self._told: list[Told] = []
         self._floor = Floor(plant, seed, start_us, self._told.append)
         self._stations = [self._station(n) for n in range(len(self._floor.cells))]
@@ -96,7 +97,7 @@ class Simulation:
     def _station(self, n: int) -> Station:
         cell = self._floor.cells[n]
         signals = CellSignals(cell, self._floor, self.seed, n)
-        return Station(cell, signals, Gateway(cell, signals, self.seed, n, self.sums))
+        return Station(cell, signals, Gateway(cell, signals, self.seed, n, self._boot, self.sums))
 
     # ---- the log
 
@@ -165,7 +166,7 @@ class Simulation:
         self.sums.late_orders += one.append_us - one.event_us >= PROMPT_US[1]
         known = one.event in ("CREATED", "RELEASED", "STARTED")
         record = {
-            "kind": "DATA", "source": f"mes-bridge/{line.path}", "boot": 1, "sequence": self._booked[one.line],
+            "kind": "DATA", "source": f"mes-bridge/{line.path}", "boot": self._boot, "sequence": self._booked[one.line],
             "work_center": one.work_center, "event_time_us": one.event_us, "event": one.event, "order": order.number,
             "operation": one.operation, "product": line.products[order.product] if known else "", "unit": "{part}",
             "quantity_planned": order.quantity if known else None, "quantity_good": one.good, "quantity_scrap": one.scrap,

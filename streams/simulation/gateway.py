@@ -69,14 +69,14 @@ class Sums:
 
 
 class Gateway:
-    def __init__(self, cell: LiveCell, signals: CellSignals, seed: int, index: int, sums: Sums) -> None:
+    def __init__(self, cell: LiveCell, signals: CellSignals, seed: int, index: int, boot: int, sums: Sums) -> None:
         self._cell, self._signals, self._sums = cell, signals, sums
         self._stream = chance.of(seed, "gateway", index)
         self._machines = [live.machine for live in cell.machines]
         self._name = f"{cell.line.path}/{cell.cell.gateway}"
         self._terminal = f"{cell.line.path}/terminal-{cell.cell.id}"
-        self._boot, self._next = 1, dict.fromkeys(INPUTS, 0)
-        self._signed_on = 0
+        self._boot, self._next = boot, dict.fromkeys(INPUTS, 0)
+        self._first_boot, self._signed_on = boot, 0
         self._free_us, self._away_until_us = NEG, NEG
         self._again: list[Waiting] = []
         self._last_packed: Waiting | None = None
@@ -222,7 +222,7 @@ class Gateway:
         """What a person enters at the cell's terminal: minutes late, by a way of its own."""
         assert one.tag == OPERATOR, "only operators sign on at a terminal"
         self._sums.samples[STATE] += 1
-        head = {"kind": "DATA", "source": self._terminal, "boot": 1, "sequence": self._signed_on}
+        head = {"kind": "DATA", "source": self._terminal, "boot": self._first_boot, "sequence": self._signed_on}
         self._signed_on += 1
         body = {"asset": self._cell.cell.id, "tag": one.tag, "event_time_us": one.time_us, "value": one.value, "reason": one.reason}
         return Sent(one.time_us + one.delay_us, STATE, {**head, **body}, "DATA", 1)

@@ -24,11 +24,12 @@ POLLED_EVERY: Final = 1_000  # messages; delivery reports are taken in between
 
 
 def check_append(catalogue: Catalogue, names: Iterable[str]) -> None:
-    """Refuse inputs whose append time does not come from a header: what a file says happened long before it is written."""
+    """Refuse inputs whose append time does not come from a header: what a file says happened long before it is written, and a
+    simulated second is not one of the clock."""
     wrong = [name for name in names if catalogue.of(name).append != "header"]
     if wrong:
         raise SettingsError(
-            "files can only be written to topics whose append time stands in a header", topics=wrong,
+            "what bears its own append time can only be written to topics that take it from a header", topics=wrong,
             hint=f'in the configuration: [topics."{wrong[0]}"] append = "header"',
         )  # fmt: skip
 
