@@ -1,7 +1,7 @@
 """Event times that come from the orders of the same run: for files that know which part they are about, but not when.
 
 Inspection results often bear one time for many parts, the report's. What a chart needs is when the part was made, and that the order
-files of the run say. Of an operation of an order, by all events of the run, corrections applied:
+files of the run say. Of an operation of an order at a work center, by all events of the run, corrections applied:
 
     it ran          from STARTED or RESUMED until PAUSED, ENDED or CANCELLED
     order-start     the first instant at which an operation of the order ran
@@ -31,7 +31,7 @@ NO_OPERATION: Final = "no operation"
 BEGINS, CLOSES = ("STARTED", "RESUMED"), ("PAUSED", "ENDED", "CANCELLED")
 COLUMNS: Final = ["path", "tag", "operation", "asset", "text", "time", "corrects", "corrects_time_us", "corrected_time_us"]
 
-_Key = tuple[str, str, str]  # line path, order, operation
+_Key = tuple[str, str, str, str]  # line path, order, operation, work center
 _Event = tuple[int, int, str]  # time, number in the run, event
 
 
@@ -59,13 +59,13 @@ class OrderTimes:
         """files: the entries of every file of orders, in the order of the run."""
         events, corrections = _read(files)
         effective: dict[_Key, list[_Event]] = {}
-        for path, order, operation, time, number, event in events:
-            found = corrections.get((path, order, operation, event, time), time)
+        for key, (time, number, event) in events:
+            found = corrections.get((key, event, time), time)
             if found is not None:
-                effective.setdefault((path, order, operation), []).append((found, number, event))
-        self._orders: dict[tuple[str, str], dict[str, Ran]] = {}
-        for (path, order, operation), of in effective.items():
-            self._orders.setdefault((path, order), {})[operation] = _ran(sorted(of))
+                effective.setdefault(key, []).append((found, number, event))
+        self._orders: dict[tuple[str, str], list[tuple[str, Ran]]] = {}
+        for (path, order, operation, _), of in effective.items():
+            self._orders.setdefault((path, order), []).append((operation, _ran(sorted(of))))
 
     def of(self, moment: OrderMoment, frame: pl.DataFrame, paths: pl.Series) -> Moments:
         """The time of each row."""
@@ -87,9 +87,9 @@ class OrderTimes:
         found = self._orders.get((path, order))
         if found is None:
             return 0, f"no file of the run has order {order}"
-        if operation is not None and operation not in found:
+        ran = [each for own, each in found if operation is None or own == operation]
+        if not ran:
             return 0, f"order {order} has no operation {operation}"
-        ran = list(found.values()) if operation is None else [found[operation]]
         if moment.moment == "order-start":
             firsts = [each.first for each in ran if each.first is not None]
             return (min(firsts), "") if firsts else (0, f"order {order} never started")
@@ -107,34 +107,35 @@ def _said(moment: OrderMoment, frame: pl.DataFrame, orders: Found) -> pl.Series:
     return cells.zip_with(pl.Series(orders.missing), e.constant("", len(frame)))
 
 
-def _read(
-    files: Iterable[Iterable[pl.DataFrame]],
-) -> tuple[list[tuple[str, str, str, int, int, str]], dict[tuple[str, str, str, str, int], int | None]]:
+def _read(files: Iterable[Iterable[pl.DataFrame]]) -> tuple[list[tuple[_Key, _Event]], dict[tuple[_Key, str, int], int | None]]:
     """Events, and the time that a correction gives to one (None: it did not happen); the last correction holds."""
-    events: list[tuple[str, str, str, int, int, str]] = []
-    corrections: dict[tuple[str, str, str, str, int], int | None] = {}
+    events: list[tuple[_Key, _Event]] = []
+    corrections: dict[tuple[_Key, str, int], int | None] = {}
     for chunk in (chunk for file in files for chunk in file):
         rows = chunk.filter(pl.col("fate") == e.WRITTEN)
         missing = [pl.lit(None, pl.Int64).alias(name) for name in COLUMNS if name not in rows.columns]
-        for path, order, operation, _, event, time, of, before, after in rows.with_columns(missing).select(COLUMNS).iter_rows():
+        for *key, event, time, of, before, after in rows.with_columns(missing).select(COLUMNS).iter_rows():
+            path, order, operation, work_center = key
             if event == "CORRECTED":
-                corrections[path, order, operation, of, before] = after
+                corrections[(path, order, operation, work_center), of, before] = after
             elif event in BEGINS or event in CLOSES:
-                events.append((path, order, operation, time, len(events), event))
+                events.append(((path, order, operation, work_center), (time, len(events), event)))
     return events, corrections
 
 
 def _ran(events: list[_Event]) -> Ran:
-    """An operation by its events in order of time; one that was only reported as ended is believed to have run until then."""
+    """An operation by its events in order of time. One that only reports its end is believed to have run until then."""
     first: int | None = None
     until: int | None = None
-    running, last = False, ""
+    begin: int | None = None
     for time, _, event in events:
         if event in BEGINS:
-            first, running = time if first is None else first, True
-        elif running:
-            until, running = time, False
-        elif event == "ENDED" and until is None:
-            until = time
-        last = event
-    return Ran(first, until, last in ("ENDED", "CANCELLED"))
+            begin = time if begin is None else begin
+        elif begin is not None:
+            if begin < time:  # else it ran at no instant
+                first, until = begin if first is None else first, time
+            begin = None
+    last, _, event = events[-1]
+    if until is None and event == "ENDED":
+        until = last
+    return Ran(begin if first is None else first, until, event in ("ENDED", "CANCELLED"))
