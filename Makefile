@@ -13,7 +13,7 @@ ARTIFACTS := .venv/.artifacts-$(call key,streams/shell/local/artifacts.lock)
 KERNELS := .venv/.kernels-$(shell cat streams/*.py streams/*/*.py | cksum | tr -s ' ' '-')
 
 .DEFAULT_GOAL := help
-.PHONY: help env lock lock-artifacts lint test test-long bench-quick bounds docs up down status clean
+.PHONY: help env lock lock-artifacts lint test test-long bench-quick bounds docs site up down status clean
 
 help: ## list the recipes
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1#\2/p' Makefile | awk -F'#' '{printf "%-24s%s\n", $$1, $$2}'
@@ -75,6 +75,9 @@ bounds: env ## the tests of kernels with every array access checked; machine cod
 docs: $(PROJECT) ## write the generated parts of docs/ and README.md anew
 	$(BIN)/python -m streams.shell.pages
 
+site: $(PROJECT) ## build the site of docs/ into site/; it can be read without a network
+	$(BIN)/zensical build --strict --clean
+
 up: env ## start Kafka and the registry on this machine (kept in .andon)
 	@$(BIN)/andon up
 
@@ -85,5 +88,5 @@ status: $(PROJECT) ## say what runs
 	@$(BIN)/andon status
 
 clean: ## remove .venv and the tools' caches; data in .andon and the user's cache stay
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis dist
+	rm -rf .venv site .cache .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis dist
 	find streams topologies schemas tests -name __pycache__ -type d -prune -exec rm -rf {} +

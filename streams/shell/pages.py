@@ -1,8 +1,8 @@
 """The generated parts of the documentation: `make docs` writes them anew, a test compares them with what is committed.
 
-Three files are generated whole. In pages that people write, a generated part stands between two comments, and only that is replaced:
+Some files are generated whole. In pages that people write, a generated part stands between two comments, and only that is replaced:
 
-    <!-- generated: map context -->
+    <!-- generated: rules context -->
     ...
     <!-- end -->
 """
@@ -17,7 +17,7 @@ from typing import Final
 
 from streams.errors import require
 from streams.metrics import METRICS
-from streams.shell import asyncapi_page, catalogue_page, topology_page
+from streams.shell import asyncapi_page, catalogue_page, topology_page, topology_picture
 from topologies import NAMED
 
 
@@ -28,9 +28,9 @@ def _metrics() -> str:
 
 WHOLE: Final[Mapping[str, Callable[[], str]]] = {
     "docs/catalogue.md": catalogue_page.markdown, "docs/topologies.md": topology_page.markdown, "docs/asyncapi.yaml": asyncapi_page.yaml,
+    **{f"docs/pictures/{topology_picture.file_name(name)}": partial(topology_page.drawn, name) for name in NAMED},
 }  # fmt: skip
 PARTS: Final[Mapping[str, Callable[[], str]]] = {
-    **{f"map {name}": partial(topology_page.picture, name) for name in NAMED},
     **{f"terminal {name}": partial(topology_page.terminal, name) for name in NAMED},
     **{f"rules {name}": partial(topology_page.rules, name) for name in NAMED},
     "metrics": _metrics,

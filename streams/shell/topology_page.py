@@ -9,6 +9,7 @@ from typing import Any
 from streams.catalogue import DEAD_LETTERS, LATE, QUARANTINE, RESTATE_REQUESTS
 from streams.configuration import Configuration, parse
 from streams.errors import InvalidValue
+from streams.shell import topology_picture
 from streams.shell.deployment import topology_of
 from streams.topology import Topology
 from topologies import NAMED, RULES
@@ -27,7 +28,7 @@ _INTRODUCTION = """\
 Written by `make docs` from `topologies/`; do not edit.
 
 A topology is a value: inputs, steps, outputs. One runs in one deployment, as many tasks as its inputs have partitions. These are
-drawn by their example rules; `andon map <topology> --config FILE` draws yours.
+drawn by their example rules; `andon map <topology> --config FILE` draws yours, for a terminal or as Mermaid.
 """
 
 
@@ -63,8 +64,13 @@ def description(topology: Topology) -> dict[str, Any]:
 
 
 def picture(name: str) -> str:
-    """A topology as a Mermaid block of a page."""
-    return f"```mermaid\n{topology_of(example(name)).mermaid()}\n```"
+    """A topology as a picture in a page."""
+    return f"![Topology {name}](pictures/{topology_picture.file_name(name)})"
+
+
+def drawn(name: str) -> str:
+    """That picture, as SVG."""
+    return topology_picture.svg(topology_of(example(name)))
 
 
 def terminal(name: str) -> str:
