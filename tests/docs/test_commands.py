@@ -63,7 +63,7 @@ def mentioned() -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     for text in TEXTS.values():
         spans = re.findall(r"`(andon [^`]+)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
-        lines = [line for language, content in blocks(text) if language == "console" for line in content.splitlines()]
+        lines = [line.removeprefix("$ ") for language, content in blocks(text) if language == "console" for line in content.splitlines()]
         for said in (*spans, *(line for line in lines if line.startswith("andon "))):
             words = said.split()[1:]
             command = re.match(r"[a-z]+(?: (?:apply|diff|list|check))?", " ".join(words))
