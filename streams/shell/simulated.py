@@ -15,6 +15,7 @@ from streams.shell.ingest import writer
 from streams.shell.ingest.encoding import Message, encoded
 from streams.shell.settings import KafkaSettings
 from streams.simulation.factory import EVERY, Simulation
+from streams.simulation.plant import Plant
 from streams.simulation.reference import asset_key, asset_rows
 
 VALID_FROM_US: Final = 0  # the plant has always been so, whenever a run begins
@@ -34,14 +35,14 @@ def check_stamp(catalogue: Catalogue, stamp: str) -> None:
         )  # fmt: skip
 
 
-def new_rows(simulation: Simulation, kafka: KafkaSettings, catalogue: Catalogue) -> list[OutRecord]:
+def new_rows(plant: Plant, kafka: KafkaSettings, catalogue: Catalogue) -> list[OutRecord]:
     """The plant's rows of `ref.asset.v1` that are not there yet: a revision is published once."""
     topic = catalogue.of(HIERARCHY).name
     with KafkaReader(kafka.librdkafka()) as reader:
         low, end = reader.span(topic, 0)
         there = {record.key for part in reader.read({(topic, 0): Span(low, end)}) for record in part.records}
-    rows = ((asset_key(row), row) for row in asset_rows(simulation.plant, VALID_FROM_US))
-    return [OutRecord(HIERARCHY, 0, key, row, simulation.start_us, "DATA") for key, row in rows if key not in there]
+    rows = ((asset_key(row), row) for row in asset_rows(plant, VALID_FROM_US))
+    return [OutRecord(HIERARCHY, 0, key, row, VALID_FROM_US, "DATA") for key, row in rows if key not in there]
 
 
 def paced(records: Iterable[OutRecord], start_us: int, speed: float, began_s: float, ended: Callable[[], bool]) -> Iterator[OutRecord]:

@@ -21,7 +21,9 @@ from streams.errors import require
 from streams.shell.commands.ingest_progress import watched
 
 if TYPE_CHECKING:
+    from streams.catalogue import Catalogue
     from streams.codec.out_record import OutRecord
+    from streams.shell.settings import KafkaSettings
     from streams.simulation.factory import Simulation
     from streams.simulation.faults import Faults
 
@@ -79,6 +81,9 @@ def simulate(
     place = settings()
     catalogue = configuration.load(config).catalogue(place.topic_prefix)
     writer.check_topics(place.kafka, catalogue, (*EVERY, HIERARCHY))
+    ids = writer.schema_ids(place.registry, catalogue, (*EVERY, HIERARCHY))
+    rows = simulated.new_rows(what, place.kafka, catalogue)
+    writer.write(simulated.messages(rows, ids, Stamp.LOG), place.kafka, catalogue)
     start_us, began_s = _beginning(start)
     until_us = start_us + math.ceil(60 * minutes * (speed or 1)) * 1_000_000
     run = made(what, seed=seed, start_us=start_us, until_us=until_us, faults=wanted, catalogue=catalogue)
@@ -86,7 +91,8 @@ def simulate(
     if wanted is not None and until_us - start_us < wanted.run_us_least and not as_json:
         least_s = wanted.run_us_least // 1_000_000
         screen.print(f"shorter than {least_s} simulated seconds: not every kind of fault finds room", style="yellow")
-    found = _write(run, catalogue, place, screen, Pace(speed, began_s, stamp, truth), quiet=as_json)
+    counts, seconds = _write(run, catalogue, (place.kafka, ids), screen, Pace(speed, began_s, stamp, truth), quiet=as_json)
+    found = simulated.summary(run, len(rows), counts, seconds)
     if as_json:
         typer.echo(json.dumps(found, indent=1))
     else:
@@ -137,24 +143,22 @@ def _beginning(start: str | None) -> tuple[int, float]:
     return start_us, time.monotonic() + (start_us - now_us) / 1e6
 
 
-def _write(run: Simulation, catalogue: Any, place: Any, screen: Console, pace: Pace, *, quiet: bool) -> dict[str, Any]:
-    """Write reference rows and the log; the summary."""
-    from streams.catalogue import HIERARCHY
+def _write(
+    run: Simulation, catalogue: Catalogue, place: tuple[KafkaSettings, dict[str, int]], screen: Console, pace: Pace, *, quiet: bool
+) -> tuple[dict[str, dict[str, int]], float]:  # fmt: skip
+    """Write the log; records by topic and kind, seconds. place: Kafka, and the numbers of our contracts."""
     from streams.shell import simulated
     from streams.shell.ingest import writer
     from streams.simulation.factory import EVERY
 
-    ids = writer.schema_ids(place.registry, catalogue, (*EVERY, HIERARCHY))
-    rows = simulated.new_rows(run, place.kafka, catalogue)
-    writer.write(simulated.messages(rows, ids, Stamp.LOG), place.kafka, catalogue)
+    kafka, ids = place
     counts: dict[str, Counter[str]] = {name: Counter() for name in EVERY}
     expected = round(run.plant.samples_per_second * (run.until_us - run.start_us) / 1e6)
     began_s = time.monotonic()
     with pace.heeding_signals(run), watched(screen, "simulating", expected, quiet=quiet) as progress:
         log = simulated.paced(simulated.told(run, run, pace.truth), run.start_us, pace.speed, pace.began_s, lambda: pace.ended)
-        log = _counted(log, counts, progress.advance)
-        writer.write(simulated.messages(log, ids, pace.stamp), place.kafka, catalogue)
-    return simulated.summary(run, len(rows), {name: dict(of) for name, of in counts.items()}, time.monotonic() - began_s)
+        writer.write(simulated.messages(_counted(log, counts, progress.advance), ids, pace.stamp), kafka, catalogue)
+    return {name: dict(of) for name, of in counts.items()}, time.monotonic() - began_s
 
 
 def _counted(log: Iterable[OutRecord], counts: dict[str, Counter[str]], advance: Any) -> Iterator[OutRecord]:
