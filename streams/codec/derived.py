@@ -244,7 +244,7 @@ class DerivedReader:
 
     def _read(self, log: Log, decoded: Decoded, schema_id: I64, out: _Out) -> Read:
         o, count, beats = out.head, int(out.head.row[-1]), int(out.head.beat[-1])
-        messages = Messages(log.append, o.kind, o.source, o.first, o.through, o.row, o.beat, o.beats[:beats])
+        messages = Messages(rows.believed(log.append), o.kind, o.source, o.first, o.through, o.row, o.beat, o.beats[:beats])
         samples = Samples(o.lane[:count], o.time[:count], o.fingerprint[:count], o.identity)
         content = Content(o.signal[:count], o.value[:count], o.extra[:count], o.quality[:count])
         told = tuple(self._told(log, decoded, o, m) for m in np.flatnonzero(o.kind == BLANK).tolist())

@@ -105,7 +105,7 @@ class Reader:
         decoded, reason, schema_id = self._plans.decode(log)
         out = self._rows(log, decoded, reason, names)
         count, beats = int(out.row[-1]), int(out.beat[-1])
-        messages = Messages(log.append, out.kind, out.source, out.first, out.through, out.row, out.beat, out.beats[:beats])
+        messages = Messages(rows.believed(log.append), out.kind, out.source, out.first, out.through, out.row, out.beat, out.beats[:beats])
         samples = Samples(out.lane[:count], out.time[:count], out.fingerprint[:count], out.identity[:count])
         content = Content(out.signal[:count], out.value[:count], out.extra[:count], out.quality[:count])
         return Read(log, messages, samples, content, reason, schema_id, out.line)

@@ -314,6 +314,11 @@ def packed_rows(
     return log.offset.shape[0], -1
 
 
+def believed(append: I64) -> I64:
+    """Append times; NEG, which moves nothing, where one is refused: a header may say anything."""
+    return np.where((append < FIRST_US) | (append > LAST_US), NEG, append)
+
+
 @kernel
 def frames(log: Log, schema_id: I64, reason: I16) -> None:
     """Schema id of each value, or why it has none."""
