@@ -184,8 +184,8 @@ class Task:
         self.join_state, joined = join.operator.advance(self.join_state, JoinSlice(events, nothing, book.hierarchy, low_us))
         self.ledger.applied(self.orders, len(events))
         self.outbox.records += order_flow.requested(self, joined.requests)
-        every = np.arange(self.book.count, dtype=np.int32)
-        lanes = every[self._open(every)]
+        lanes = order_flow.below(book, np.unique(np.array([row.lane for row in events], np.int32)))
+        lanes = lanes[self._open(lanes)]
         self.set_timers(lanes)
         return lanes
 
