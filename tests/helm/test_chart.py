@@ -282,6 +282,13 @@ def test_topics_are_applied_before_workers_or_by_somebody_else() -> None:
     assert "topics apply" in render(values("secured"))["NOTES.txt"]
 
 
+def test_the_hook_uses_no_account_that_is_made_after_it() -> None:
+    [job] = of_kind(objects(changed("minimal", "serviceAccount", {"create": True, "name": "mine"})), "Job")
+    [other] = of_kind(objects(changed("minimal", "serviceAccount", {"create": False, "name": "theirs"})), "Job")
+    accounts = [one["spec"]["template"]["spec"].get("serviceAccountName") for one in (job, other)]
+    assert accounts == [None, "theirs"]
+
+
 # ---- what is refused
 
 
