@@ -18,7 +18,18 @@ from streams.codec.reasons import DETAILS, REASONS
 from streams.configuration import parse
 from streams.errors import AndonError
 from streams.shell.deployment import topology_of
-from streams.shell.ingest import delimited, entries, instants, mapping_file, reading, tables
+from streams.shell.ingest import (
+    delimited,
+    entries,
+    instants,
+    mapping_file,
+    order_times,
+    qif,
+    qif_index,
+    reading,
+    tables,
+    verdicts,
+)
 from streams.shell.settings import Settings
 from streams.time.gate import FATES
 
@@ -62,7 +73,7 @@ def test_every_verdict_of_the_gate_is_explained() -> None:
 def test_every_reason_for_which_ingest_refuses_is_explained() -> None:
     """Reasons are the sentences among the constants of the modules that read files."""
     known = set(instants.REASONS)
-    for module in (entries, delimited, reading):
+    for module in (entries, delimited, reading, order_times, verdicts, qif, qif_index):
         for name, value in vars(module).items():
             if name.isupper() and isinstance(value, str) and " " in value and not value.startswith("("):
                 known.add(value)

@@ -98,6 +98,13 @@ def test_the_end_of_an_order(rows: list[Row], end: int | None, detail: str) -> N
     assert moments(rows, "order-end", "A") == (end, detail)
 
 
+def test_what_starts_and_ends_at_one_instant_never_ran() -> None:
+    at_once = [row("A", "20", "STARTED", 12), row("A", "20", "ENDED", 12)]
+
+    assert moments(at_once, "order-start", "A") == (None, "order A never started")
+    assert moments([row("A", "20", "STARTED", 5), row("A", "20", "PAUSED", 9), *at_once], "order-end", "A") == (8, "")
+
+
 def test_one_operation_of_an_order() -> None:
     rows = [row("A", "10", "STARTED", 5), row("A", "10", "ENDED", 9), row("A", "20", "STARTED", 12)]
 

@@ -134,6 +134,15 @@ def test_a_document_that_cannot_be_trusted_is_refused_whole(tmp_path: Path, old:
     assert "element" in error.value.values
 
 
+def test_features_are_those_of_the_same_results(tmp_path: Path) -> None:
+    """An id of another part's feature is no feature of this one."""
+    flat = SECOND.replace("<CharacteristicItemId>32<", '<FeatureActualIds n="1"><Id>41</Id></FeatureActualIds><CharacteristicItemId>32<')
+
+    assert reasons(tmp_path, changed(SECOND, flat)) == [
+        (3, "an id refers to nothing", "FeatureActualIds 41 of FlatnessCharacteristicActual 61")
+    ]
+
+
 def test_values_may_name_their_own_unit(tmp_path: Path) -> None:
     """Where there are no limits in another one."""
     document = changed("<CharacteristicNominalId>22</CharacteristicNominalId>", "")
