@@ -20,6 +20,8 @@
 
     [rules]                             what the topology asks for, see topologies/<name>.py
 
+A topology whose inputs are derived topics has neither lane classes nor limits of inputs: those of the first stage hold.
+
 A configuration's fingerprint names everything that can change a result: lane classes, limits and rules. Two files that say the
 same have the same fingerprint.
 """
@@ -120,9 +122,11 @@ def parse(text: str, name: str = "configuration") -> Configuration:
     """A configuration from TOML; SettingsError says which value is wrong and why."""
     try:
         raw = tomllib.loads(text)
-        for key in ("application", "topology", "lane_classes", "inputs", "rules"):
+        later = not {"lane_classes", "inputs"} & set(raw)  # its inputs are derived topics: their time is told
+        for key in ("application", "topology", "rules", *(() if later else ("lane_classes", "inputs"))):
             if key not in raw:
                 raise InvalidValue("the configuration lacks a part; none has a default", missing=key)
+        raw = {"lane_classes": {"default": ""}, "inputs": {}} | raw if later else raw
         unknown = sorted(set(raw) - {"application", "topology", "topics", "lane_classes", "inputs", "rules"})
         if unknown:
             raise InvalidValue("the configuration has parts that are not known", unknown=unknown)

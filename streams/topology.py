@@ -23,7 +23,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from streams.catalogue import DEAD_LETTERS, LATE, QUARANTINE, RESTATE_REQUESTS
+from streams.catalogue import DEAD_LETTERS, HIERARCHY, LATE, QUARANTINE, RESTATE_REQUESTS
 from streams.errors import require
 from streams.operators.order_join import OrderJoin
 from streams.operators.slice import Operator
@@ -76,6 +76,7 @@ class Topology:
     join: Join | None
     steps: tuple[Step, ...]
     sinks: tuple[Sink, ...]
+    reference: tuple[str, ...] = (HIERARCHY,)  # topics whose rows it adopts at epochs
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -139,9 +140,9 @@ class Topology:
 class Flow:
     """Builds a topology: sources first (their order is the rank), then steps, then sinks. It opens nothing."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, reference: Sequence[str] = (HIERARCHY,)) -> None:
         require(_STEP_ID.fullmatch(name), "a topology's name is lower case words joined by hyphens", name=name)
-        self._name, self._sources = name, list[Source]()
+        self._name, self._sources, self._reference = name, list[Source](), tuple(reference)
         self._join: Join | None = None
         self._steps: list[Step] = []
         self._sinks: list[Sink] = []
@@ -178,4 +179,4 @@ class Flow:
         read = {s for step in self._steps for s in step.sources} | ({self._join.orders} if self._join else set())
         idle = [s.topic for s in self._sources if s not in read] + [s.id for s in self._steps if s.id not in [k.step for k in self._sinks]]
         require(not idle, "a source or step leads nowhere", unused=idle)
-        return Topology(self._name, tuple(self._sources), self._join, tuple(self._steps), tuple(self._sinks))
+        return Topology(self._name, tuple(self._sources), self._join, tuple(self._steps), tuple(self._sinks), self._reference)

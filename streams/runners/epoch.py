@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from streams.configuration import Configuration
+from streams.model.characteristic import NO_LIMITS, Characteristics
 from streams.model.hierarchy import Hierarchy
 
 
@@ -37,7 +38,7 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Adopted:
-    """What an epoch stands for: its configuration and the hierarchy of its reference rows.
+    """What an epoch stands for: its configuration, and the hierarchy and limits of its reference rows.
 
     refused: rows, new with this epoch, that cannot be read, each with the reason. Every task reads them; the one of partition 0
     tells of them.
@@ -47,3 +48,4 @@ class Adopted:
     configuration: Configuration
     hierarchy: Hierarchy
     refused: tuple[tuple[Row, str], ...] = ()
+    limits: Characteristics = NO_LIMITS

@@ -50,7 +50,7 @@ class LiveLanes:
         self.all_lanes()
         self.reported = grown(self.reported, task.book.count, NEG)
         frontier = task.frontiers(self.lanes)
-        ahead = frontier > task.book.floors()[task.book.lanes.lane_class[self.lanes]]
+        ahead = frontier > task.book.floors_of(self.lanes)
         changed = frontier != self.reported[self.lanes]
         self.reported[self.lanes] = frontier
         moved, at = self.lanes[changed], frontier[changed]
@@ -63,8 +63,8 @@ def frontier_record(task: Task, topic: str) -> Record:
     lanes, at = task.live[topic].moved(task)
     frontier = {
         "epoch": task.adopted.epoch.number, "lanes": [task.names.lane_path(int(lane)) for lane in lanes],
-        "frontiers_us": [representable(int(t)) for t in at], "class_table": task.adopted.configuration.fingerprint,
-        "classes": list(task.book.time.classes.names), "floors_us": [representable(int(t)) for t in task.book.floors()],
+        "frontiers_us": [representable(int(t)) for t in at], "class_table": task.book.table(task.adopted.configuration.fingerprint),
+        "classes": list(task.book.classes), "floors_us": [representable(int(t)) for t in task.book.floors()],
     }  # fmt: skip
     value = task.writer.value(topic, task.environment.catalogue.of(topic).schema, {"kind": "FRONTIER", "frontier": frontier})
     return Record(topic, b"frontier", value, [(KIND_HEADER, b"frontier"), (TIME_HEADER, b"%d" % representable(task.book.lowest()))])

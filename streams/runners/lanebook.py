@@ -25,8 +25,11 @@ class LaneBook:
     """Clocks and lanes of a task's inputs, under the configuration in force. orders: rank of the orders input or -1."""
 
     def __init__(self, topics: tuple[str, ...], time: TimeConfiguration, hierarchy: Hierarchy, names: Names, orders: int) -> None:
-        self.topics, self.time, self.hierarchy, self.names, self.orders = topics, time, hierarchy, names, orders
+        self._begin(topics, time, hierarchy, names, orders)
         self.clocks: Clocks = configured(new_clocks(len(topics)), topics, time)
+
+    def _begin(self, topics: tuple[str, ...], time: TimeConfiguration, hierarchy: Hierarchy, names: Names, orders: int) -> None:
+        self.topics, self.time, self.hierarchy, self.names, self.orders = topics, time, hierarchy, names, orders
         self.lanes: Lanes = new_lanes(len(topics))
         self.touched, self.touched_orders = new_touched(), new_touched()
         self.count = 0
@@ -86,12 +89,7 @@ class LaneBook:
     def adopt(self, time: TimeConfiguration, hierarchy: Hierarchy, releases: Sequence[Release], old_content: str) -> None:
         """At an epoch: what the old configuration said is carried, lanes are classified and placed anew."""
         if time is not self.time:
-            for i in range(len(self.topics)):
-                carry(self.clocks, self.lanes, i, self.count)
-            self.earlier.append((self.clocks.append.copy(), self.time, old_content))
-            self.clocks, self.time = configured(self.clocks, self.topics, time), time
-            for lane in range(self.count):
-                self._classify(lane)
+            self._adopt_time(time, old_content)
         if hierarchy is not self.hierarchy:
             self.hierarchy, self.below, self._above, self._start = hierarchy, {}, ([], [], []), [0]
             known, self.count = self.count, 0
@@ -105,6 +103,23 @@ class LaneBook:
         for release in releases:
             release.look_again()
 
+    def _adopt_time(self, time: TimeConfiguration, old_content: str) -> None:
+        for i in range(len(self.topics)):
+            carry(self.clocks, self.lanes, i, self.count)
+        self.earlier.append((self.clocks.append.copy(), self.time, old_content))
+        self.clocks, self.time = configured(self.clocks, self.topics, time), time
+        for lane in range(self.count):
+            self._classify(lane)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Lane classes that frontier records name, with a floor each."""
+        return self.time.classes.names
+
+    def table(self, fingerprint: str) -> str:
+        """The configuration whose classes these are. fingerprint: of the one in force."""
+        return fingerprint
+
     def lowest(self) -> int:
         """No lane, seen or not, has a smaller frontier."""
         return int(self.floors().min())
@@ -114,3 +129,8 @@ class LaneBook:
         floor = np.maximum(self.clocks.claim[:, None], self.clocks.append[:, None] - self.clocks.silence)
         lowest: I64 = floor.min(axis=0)
         return lowest
+
+    def floors_of(self, lanes: I32) -> I64:
+        """The floor of each of these lanes' classes."""
+        found: I64 = self.floors()[self.lanes.lane_class[0, lanes]]
+        return found

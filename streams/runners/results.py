@@ -48,7 +48,7 @@ def tidy_blobs(task: Task) -> None:
         if blobs is None or not blobs.wasteful:
             continue
         pending = (task.release_orders if rank == task.orders else task.release).pending
-        rows = pending.rows_of(rank)
+        rows = np.concatenate([pending.rows_of(n) for n, other in enumerate(task.blobs) if other is blobs])
         extra = pending.rows.extra[rows]
         blobs.compact(extra)
         pending.rows.extra[rows] = extra

@@ -22,14 +22,15 @@ from streams.kernel import NEG
 from streams.runners import adoption
 from streams.runners.epoch import Adopted
 from streams.runners.task import Environment, Task
+from streams.runners.toldbook import ToldBook
 from streams.time import contents, fingerprints, ranges
 from streams.time.gate import Gate
 from streams.time.pending import Rows
 from streams.topology import Topology
 
-STATE_VERSION = "task/1"
+STATE_VERSION = "task/2"
 State = dict[str, npt.NDArray[Any]]
-_DICTIONARIES = ("lines", "lanes", "signals", "sources", "texts")
+_DICTIONARIES = ("lines", "lanes", "signals", "sources", "texts", "contexts")
 
 
 def version_of(topology: Topology) -> str:
@@ -86,7 +87,7 @@ def dump(task: Task) -> State:
         found |= {f"{name}.{k}": v for k, v in rows._asdict().items()} | {f"{name}.start": start}
         found[f"{name}.front"] = release.schedule.front[: book.count]
     for rank, blobs in enumerate(task.blobs):
-        if blobs is not None:
+        if blobs is not None and blobs not in task.blobs[:rank]:  # a later stage has one arena for all inputs
             found |= {f"blobs{rank}.arena": blobs.arena[: blobs.used], f"blobs{rank}.live": np.array([blobs.live])}
     if task.topology.join:
         found |= {f"join.{k}": v for k, v in task.topology.join.operator.columns(task.join_state).items()}  # type: ignore[arg-type]
@@ -98,6 +99,7 @@ def dump(task: Task) -> State:
     rest = {
         "vector": task.vector, "future_highest": task.future_highest,
         "earlier": [[append.tolist(), content] for append, content in book.earlier_contents()],
+        "told": book.told_so_far() if isinstance(book, ToldBook) else [],
     }  # fmt: skip
     found["rest"] = np.frombuffer(json.dumps(rest).encode(), np.uint8)
     return found
@@ -115,6 +117,8 @@ def load(build: Callable[[Any], Topology], adopted: Adopted, environment: Enviro
         _fill(getattr(task.names, name), part(f"names.{name}."))
     book = task.book
     book.earlier = [(np.array(append, np.int64), of_content("", content).time, content) for append, content in rest["earlier"]]
+    if isinstance(book, ToldBook):
+        book.restore_told(rest["told"])
     book.grow((task.release, task.release_orders))
     book.clocks.append[:], book.clocks.claim[:] = state["clocks.append"], state["clocks.claim"]
     for name in ("latest", "carried"):
@@ -127,7 +131,7 @@ def load(build: Callable[[Any], Topology], adopted: Adopted, environment: Enviro
         release.with_lanes(book.count)
         release.schedule.front[: book.count] = own["front"]
     for rank, blobs in enumerate(task.blobs):
-        if blobs is not None:
+        if blobs is not None and blobs not in task.blobs[:rank]:
             blobs.arena, blobs.live = state[f"blobs{rank}.arena"].copy(), int(state[f"blobs{rank}.live"][0])
             blobs.used = len(blobs.arena)
     if task.topology.join:

@@ -17,35 +17,41 @@ from typing import Any
 
 import numpy as np
 
-from streams.catalogue import Catalogue
+from streams.catalogue import Catalogue, Topic
 from streams.codec.blobs import Blobs, RecordReader
+from streams.codec.derived import CitedArena, DerivedReader
 from streams.codec.log import Log
 from streams.codec.outputs import ContextTable, Encoded, Encoder, merged
 from streams.codec.reader import Read, Reader
 from streams.kernel import B1, I32, I64, NEG, POS
 from streams.operators.order_join import JoinSlice
 from streams.operators.slice import Names, Slice, empty_slice, plain_slice
-from streams.runners import adoption, late, order_flow, records, results
+from streams.runners import adoption, late, later, order_flow, records, results
 from streams.runners.epoch import Adopted, Epoch
 from streams.runners.frontier_records import LiveLanes
 from streams.runners.lanebook import LaneBook, touch_all
+from streams.runners.later import later_stage
 from streams.runners.ledger import Ledger
 from streams.runners.meter import Meter
 from streams.runners.records import Origin, Record, RecordWriter
+from streams.runners.toldbook import ToldBook
 from streams.time.frontier import Release
 from streams.time.gate import ACCEPTED, CONFLICT, FUTURE, LATE, Gate, emptied
+from streams.time.limits import ClassTable
 from streams.topology import Topology
 
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """What a task is told of its surroundings. writer: schema of an id; schema_id: of a catalogue topic's value."""
+    """What a task is told of its surroundings. writer: schema of an id; schema_id: of a catalogue topic's value; class_table: for a
+    later stage, the lane classes of the configuration with a fingerprint, which may be another application's."""
 
     application: str
     partition: int
     catalogue: Catalogue
     writer: Callable[[int], Mapping[str, Any] | None]
     schema_id: Callable[[str], int]
+    class_table: Callable[[str], ClassTable] = later.no_tables
 
 
 @dataclass(slots=True)
@@ -62,6 +68,13 @@ class Transaction:
         return len(self.records) + sum(len(r) for r in self.results)
 
 
+def _reader(topic: Topic, writer: Callable[[int], Mapping[str, Any] | None]) -> Reader | DerivedReader:
+    if topic.derived:
+        return DerivedReader(topic.derived, writer)
+    assert topic.kind, "an input is raw or derived"
+    return Reader(topic.kind, writer)
+
+
 class Task:
     def __init__(self, build: Callable[[Any], Topology], first: Adopted, environment: Environment) -> None:
         """build: the topology of a configuration; first: epoch 0, whose vector is where the logs begin."""
@@ -70,23 +83,30 @@ class Task:
         topics, join = self.topology.inputs, self.topology.join
         self.origins = [Origin(t, environment.catalogue.of(t).name, environment.partition) for t in topics]
         self.writer = RecordWriter(environment.application, environment.schema_id)
-        self.readers = [Reader(kind, environment.writer) for t in topics if (kind := environment.catalogue.of(t).kind)]
+        self.readers = [_reader(environment.catalogue.of(t), environment.writer) for t in topics]
         self.names, self.reader_of_records = Names(), RecordReader(environment.writer)
         self.orders = join.orders.rank if join else -1
-        self.book = LaneBook(topics, first.configuration.time, first.hierarchy, self.names, self.orders)
+        self.cited = CitedArena() if later_stage(self.topology, environment.catalogue) else None
+        self.book = self._new_book()
         self.gates = [Gate(i) for i in range(len(topics))]
         own = tuple(i != self.orders for i in range(len(topics)))
         self.release, self.release_orders = Release(own, self.orders), Release(tuple(not o for o in own))
-        self.blobs = [Blobs() if reader.shape.blob else None for reader in self.readers]
+        self.blobs = [self.cited or (Blobs() if isinstance(reader, Reader) and reader.shape.blob else None) for reader in self.readers]
         self.join_state = join.operator.initial() if join else None
         self.states = [step.operator.initial() for step in self.topology.steps]
         self.contexts = ContextTable([(o.topic, o.partition) for o in self.origins])
         self.vector = list(first.epoch.vector)
-        self.future_highest = {t: first.configuration.time.inputs[t].future_us for t in topics}
+        self.future_highest = {t: limits.future_us for t, limits in first.configuration.time.inputs.items() if t in topics}
         self.ledger, self.meter = Ledger(len(topics)), Meter()
         self.outbox = Transaction(())
         self.live = {topic: LiveLanes() for topic in self.topology.outputs}
         self.renew_encoders()
+
+    def _new_book(self) -> LaneBook:
+        topics, first = self.topology.inputs, self.adopted
+        if self.cited is None:
+            return LaneBook(topics, first.configuration.time, first.hierarchy, self.names, self.orders)
+        return ToldBook(topics, first.configuration.time, first.hierarchy, self.names, self.environment.class_table)
 
     def renew_encoders(self) -> None:
         version = self.adopted.configuration.fingerprint
@@ -117,6 +137,10 @@ class Task:
         self.meter.begin()
         self.vector[rank] = following
         self.book.grow((self.release, self.release_orders))
+        if read.cited is not None:
+            later.hear(self, rank, read, read.cited)
+            self.meter.lap("gate")
+            return
         book, ordering = self.book, rank == self.orders
         touched = book.touched_orders if ordering else book.touched
         judge = self.gates[rank].judge_increasing if increasing else self.gates[rank].judge
@@ -219,6 +243,8 @@ class Task:
             join = self.topology.join.operator
             self.join_state, joined = join.advance(self.join_state, JoinSlice((), piece, book.hierarchy, book.lowest()))
             piece = joined.observations
+        if self.cited is not None:
+            piece = later.as_cited(self, piece)
         for rank, count in enumerate(np.bincount(rows.input, minlength=len(self.origins)).tolist()):
             self.ledger.applied(rank, count)
         self._steps(piece)

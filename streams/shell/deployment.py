@@ -8,14 +8,25 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from streams.catalogue import CONFIGURATIONS, DEAD_LETTERS, HIERARCHY, LATE, QUARANTINE, RESTATE_REQUESTS, Topic, epochs_of, snapshots_of
+from streams.catalogue import (
+    CONFIGURATIONS,
+    DEAD_LETTERS,
+    HIERARCHY,
+    LATE,
+    LIMITS,
+    QUARANTINE,
+    RESTATE_REQUESTS,
+    Topic,
+    epochs_of,
+    snapshots_of,
+)
 from streams.configuration import Configuration
 from streams.errors import PlatformError, SettingsError
 from streams.shell.kafka_connection import Admin
 from streams.topology import Topology
 
 EVERY_TOPOLOGY = (DEAD_LETTERS, LATE, QUARANTINE, RESTATE_REQUESTS)  # written by all, so that none decides their partitions
-WHOLE = (HIERARCHY, CONFIGURATIONS)
+WHOLE = (HIERARCHY, LIMITS, CONFIGURATIONS)  # read whole by every worker of a topology that adopts them
 
 
 def topology_of(configuration: Configuration) -> Topology:
@@ -31,7 +42,7 @@ def partitions_of(configuration: Configuration) -> int:
     """The number of partitions, hence of tasks, that all inputs and outputs share; SettingsError where they do not, or where the
     configuration does not fit the topology."""
     topology, catalogue = topology_of(configuration), configuration.catalogue()
-    limited, inputs = set(configuration.time.inputs), set(topology.inputs)
+    limited, inputs = set(configuration.time.inputs), {name for name in topology.inputs if catalogue.of(name).derived is None}
     if limited != inputs:
         raise SettingsError(
             "the configuration must give limits of time to every input of the topology and to nothing else", topology=topology.name,
@@ -49,6 +60,11 @@ def partitions_of(configuration: Configuration) -> int:
     return next(iter(counts.values()))
 
 
+def whole_of(configuration: Configuration) -> tuple[str, ...]:
+    """The topics that every worker of the application reads whole."""
+    return (*topology_of(configuration).reference, CONFIGURATIONS)
+
+
 def epochs(configuration: Configuration, prefix: str = "") -> Topic:
     """The application's epoch topic, with its name on the broker."""
     topic = epochs_of(configuration.application, partitions_of(configuration))
@@ -64,7 +80,7 @@ def snapshots(configuration: Configuration, prefix: str = "") -> Topic:
 def topics_of(configuration: Configuration, prefix: str = "") -> dict[str, Topic]:
     """All topics of the application: name without the prefix -> topic, whose name is that on the broker."""
     topology, catalogue = topology_of(configuration), configuration.catalogue(prefix)
-    names = dict.fromkeys((*topology.inputs, *topology.outputs, *EVERY_TOPOLOGY, *WHOLE))
+    names = dict.fromkeys((*topology.inputs, *topology.outputs, *EVERY_TOPOLOGY, *whole_of(configuration)))
     own = (epochs(configuration, prefix), snapshots(configuration, prefix))
     return {name: catalogue.of(name) for name in names} | {topic.name.removeprefix(prefix): topic for topic in own}
 

@@ -14,13 +14,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from streams.catalogue import CONFIGURATIONS, DEAD_LETTERS, HIERARCHY, LATE, QUARANTINE, RESTATE_REQUESTS
+from streams.catalogue import CONFIGURATIONS, DEAD_LETTERS, LATE, QUARANTINE, RESTATE_REQUESTS
 from streams.codec.blobs import RecordReader
 from streams.codec.outputs import ID_HEADER
 from streams.errors import DataError
 from streams.runners import memory
 from streams.runners.epoch import Adopted
 from streams.runners.frontier_records import KIND_HEADER
+from streams.runners.reference import ReferenceData
 from streams.shell.backfill.replayed import environment_of, epochs_of, exported_id, reference_of
 from streams.shell.deployment import topology_of
 from streams.shell.export import Export
@@ -69,7 +70,7 @@ class Verdict:
 def verify(export: Export, progress: Callable[[str], None] = lambda _: None) -> Verdict:
     """Recompute every partition of an export made with `--application --outputs`; DataError where something is missing in it."""
     verdict, about = Verdict(), export.manifest
-    lacking = [name for name in (*ASIDE, HIERARCHY, CONFIGURATIONS, f"{about['application']}.epoch.v1") if name not in export.topics]
+    lacking = [name for name in (*ASIDE, CONFIGURATIONS, f"{about['application']}.epoch.v1") if name not in export.topics]
     if lacking:
         raise DataError("the export lacks topics that a recomputation needs", lacking=lacking, hint="andon export --application --outputs")
     reference = reference_of(export)
@@ -79,7 +80,7 @@ def verify(export: Export, progress: Callable[[str], None] = lambda _: None) -> 
         progress(f"partition {partition} of {partitions}")
         epochs = epochs_of(export, reference, partition)
         if epochs:
-            again = _recomputed(export, epochs, partition)
+            again = _recomputed(export, reference, epochs, partition)
             for name in ASIDE:
                 aside[name].update(again.pop(name, []))
             _compare(export, topology_of(epochs[-1].configuration), partition, again, verdict)
@@ -88,10 +89,10 @@ def verify(export: Export, progress: Callable[[str], None] = lambda _: None) -> 
     return verdict
 
 
-def _recomputed(export: Export, epochs: list[Adopted], partition: int) -> dict[str, list[Out]]:
+def _recomputed(export: Export, reference: ReferenceData, epochs: list[Adopted], partition: int) -> dict[str, list[Out]]:
     """Everything that the task puts out, by topic, in order."""
     logs = {name: export.log(name, partition) for name in topology_of(epochs[0].configuration).inputs}
-    environment = environment_of(export, partition, exported_id(export))
+    environment = environment_of(export, reference, partition, exported_id(export))
     found: dict[str, list[Out]] = defaultdict(list)
     for _, transaction in memory.run(topology_of, epochs, environment, logs, memory.in_turn(SLICE)):
         for encoded in transaction.results:

@@ -6,7 +6,7 @@ import io
 import json
 import math
 from random import Random
-from typing import Any
+from typing import Any, cast
 
 import fastavro
 import numpy as np
@@ -45,15 +45,16 @@ def evidence(random: Random) -> list[dict[str, Any]]:
 
 def result(kind: DerivedKind, random: Random) -> dict[str, Any]:
     value = random.choice([1.5, -0.0, 1e300, None])
-    orders = [{"order": random.choice(["A", "B" * 90]), "operation": "10", "product": "P", "work_center": "wc"} for _ in range(random.choice([0, 0, 1, 2]))]
+    order = {"order": random.choice(["A", "B" * 90]), "operation": "10", "product": "P", "work_center": "wc"}
     record: dict[str, Any] = {
-        "kind": "DATA", "id": "%032x" % random.getrandbits(128), "asset": random.choice(["press-1", "Größe"]), "unit": random.choice(["", "Cel"]),
-        "orders": orders, "evidence": evidence(random),
+        "kind": "DATA", "id": f"{random.getrandbits(128):032x}", "asset": random.choice(["press-1", "Größe"]),
+        "unit": random.choice(["", "Cel"]), "orders": [order] * random.choice([0, 0, 1, 2]), "evidence": evidence(random),
     }  # fmt: skip
     if kind == "window":
         least = random.choice([1.0, 2.0])
-        return record | {"tag": "temperature", "shape": random.choice(["TUMBLING", "HOPPING", "SESSION"]), "size_us": 10_000_000, "mean": value,
-                         "min": least, "max": random.choice([1.0, 2.0]), "durations": [{"value": "RUN", "duration_us": 5}] * random.randint(0, 2)}  # fmt: skip
+        durations = [{"value": "RUN", "duration_us": 5}] * random.randint(0, 2)
+        return record | {"tag": "temperature", "shape": random.choice(["TUMBLING", "HOPPING", "SESSION"]), "size_us": 10_000_000,
+                         "mean": value, "min": least, "max": random.choice([1.0, 2.0]), "durations": durations}  # fmt: skip
     return record | {"characteristic": "d1", "value": value, "quality": random.choice(["GOOD", "UNCERTAIN", "BAD"]), "serial": "s"}
 
 
@@ -78,15 +79,17 @@ def log_for(kind: DerivedKind, records: list[dict[str, Any]], random: Random) ->
 @given(random=randoms())
 def test_rows_are_what_fastavro_reads(kind: DerivedKind, random: Random) -> None:
     records = [frontier(random) if random.random() < 0.2 else result(kind, random) for _ in range(random.randint(0, 12))]
-    log, names, arena = log_for(kind, records, random), Names(), CitedArena()
+    log, names, arena, parsed = log_for(kind, records, random), Names(), CitedArena(), cast("dict[str, Any]", PARSED[kind])
     read = DerivedReader(kind, {7: schema_of(TOPIC[kind])}.get).read(log, names)
     assert not read.reason.any() and read.cited is not None
     data = [(n, r) for n, r in enumerate(records) if r["kind"] == "DATA"]
     assert np.flatnonzero(np.diff(read.messages.row)).tolist() == [n for n, _ in data]
     arena.keep_cited(log.buffer, read.cited, np.ones(len(data), np.int8), read.content.extra)
     for row, (n, record) in enumerate(data):
-        lines, (asset, tag, unit) = names.lines.decode(names.signals.scope(read.content.signal[row]))[0], names.signals.decode(read.content.signal[row])
-        assert (lines, asset.decode(), tag.decode(), unit.decode()) == (log.key(n), record["asset"], record.get("tag", "d1"), record["unit"])
+        signal = int(read.content.signal[row])
+        asset, tag, unit = (part.decode() for part in names.signals.decode(signal))
+        assert names.lines.decode(names.signals.scope(signal))[0] == log.key(n)
+        assert (asset, tag, unit) == (record["asset"], record.get("tag", "d1"), record["unit"])
         value = record.get("mean") if kind == "window" else record["value"]
         assert repr(read.content.value[row : row + 1].view(np.float64)[0].item()) == repr(math.nan if value is None else value)
         good = "GOOD" if kind == "window" else record["quality"]
@@ -95,7 +98,7 @@ def test_rows_are_what_fastavro_reads(kind: DerivedKind, random: Random) -> None
         assert read.messages.first[n] == (0 if kind != "window" else 10_000_000 if record["shape"] == "TUMBLING" else -1)
         extra = int(read.content.extra[row])
         piece = arena.arena[extra >> SIZE_BITS :][: extra & SIZE_MASK].tobytes()
-        fields = {f["name"]: f["type"] for f in PARSED[kind]["fields"]}
+        fields = {f["name"]: f["type"] for f in parsed["fields"]}
         assert piece[EVIDENCE_AT:] == avro(fields["evidence"], record["evidence"])
         assert piece[ID_AT:EVIDENCE_AT].hex() == record["id"]
         assert piece[FLAGS_AT] == int(kind == "window" and record["min"] == record["max"])
@@ -146,7 +149,7 @@ def test_a_count_that_the_bytes_cannot_hold_is_refused_at_once() -> None:
 @pytest.mark.parametrize(
     ("items", "reason"),
     [([("n", "null")], "without content"), ([("n", "double")], "differ from its contract"),
-     ([("n", {"type": "array", "items": {"type": "record", "name": "Inner", "fields": [{"name": "x", "type": "int"}]}})], "differ|inside another")],
+     ([("n", {"type": "array", "items": {"type": "record", "name": "Inner", "fields": [{"name": "x", "type": "int"}]}})], "differ")],
 )  # fmt: skip
 def test_arrays_of_records_that_are_not_accepted(items: list[tuple[str, Any]], reason: str) -> None:
     wanted = canonical(_flat(items if items[0][1] == "null" else [("n", "long")]))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from confluent_kafka import TopicPartition
 
-from streams.catalogue import CONFIGURATIONS, HIERARCHY
+from streams.catalogue import CONFIGURATIONS
 from streams.codec.log import Log
 from streams.errors import BudgetError, PlatformError
 from streams.kafka.calls import CALL_S, attempt
@@ -135,14 +135,16 @@ class Owner:
     def _news(self) -> Adopted | None:
         """The next epoch, if the configuration or the reference data are others than those adopted."""
         now, configuration = self.task.adopted.epoch, self.setup.configuration
-        reference = max(self.reference.data.next, now.reference[HIERARCHY])
-        if reference == now.reference[HIERARCHY] and configuration.fingerprint == now.fingerprint:
+        reference = {topic: max(offset, now.reference.get(topic, 0)) for topic, offset in self.reference.offsets().items()}
+        if reference == now.reference and configuration.fingerprint == now.fingerprint:
             return None
-        epoch = Epoch(now.number + 1, tuple(self.task.vector), {HIERARCHY: reference}, configuration.fingerprint)
+        epoch = Epoch(now.number + 1, tuple(self.task.vector), reference, configuration.fingerprint)
         return self.reference.data.adopted(epoch, configuration, now)
 
     def _frontiers(self, transaction: Transaction, last: bool) -> list[Record]:
         """Frontier records: behind the outputs of this transaction; elsewhere once an interval while there is news."""
+        if not self.task.book.classes:  # a later stage that was told nothing yet has nothing to tell
+            return []
         written, now = {encoded.topic for encoded in transaction.results if len(encoded)}, self.clock()
         every, interval = self.task.topology.outputs, self.setup.bounds.frontier_interval_s
         silent = {topic for topic in every if now - self._told.get(topic, -interval) >= interval} if self._fed_since_told else set()

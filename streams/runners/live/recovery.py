@@ -10,7 +10,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Final
 
-from streams.catalogue import HIERARCHY
 from streams.errors import SnapshotError, TaskError
 from streams.kafka.reader import KafkaReader, Part, Record, Span
 from streams.runners import adoption
@@ -37,8 +36,8 @@ class Recovered:
     refolded: int = 0
 
 
-def environment(setup: Setup, partition: int) -> Environment:
-    return Environment(setup.application, partition, setup.catalogue, setup.writer, setup.schema_id)
+def environment(setup: Setup, reference: Reference, partition: int) -> Environment:
+    return Environment(setup.application, partition, setup.catalogue, setup.writer, setup.schema_id, reference.class_table)
 
 
 def recover(setup: Setup, reference: Reference, partition: int, report: Report) -> Recovered:
@@ -52,28 +51,30 @@ def recover(setup: Setup, reference: Reference, partition: int, report: Report) 
             offsets = dict(zip(names, [offset for offset, _ in found], strict=True))
             raise TaskError("only some inputs have a committed offset", partition=partition, offsets=offsets, hint=ANOTHER)
         number = epochs.number_in(found[0][1], partition=partition)
+        reference.refresh()  # the owner before may have adopted what we have not looked at yet
         known = epochs.read(reader, setup, reference, partition, number)
-        return _restore(setup, reader, partition, known, tuple(offset for offset, _ in found), report)
+        return _restore(setup, reference, reader, partition, known, tuple(offset for offset, _ in found), report)
 
 
 def _begin(setup: Setup, reference: Reference, reader: KafkaReader, partition: int) -> Recovered:
     """Epoch 0: the log starts of all inputs, the reference data as they are now."""
     reference.refresh()
     vector = tuple(reader.span(topic.name, partition).start for topic in setup.inputs)
-    first = Epoch(0, vector, {HIERARCHY: reference.data.next}, setup.configuration.fingerprint)
-    task = Task(setup.build, reference.data.adopted(first, setup.configuration), environment(setup, partition))
+    first = Epoch(0, vector, reference.offsets(), setup.configuration.fingerprint)
+    task = Task(setup.build, reference.data.adopted(first, setup.configuration), environment(setup, reference, partition))
     adoption.begin(task)
     return Recovered(task, 0, new=True)
 
 
 def _restore(
-    setup: Setup, reader: KafkaReader, partition: int, known: Sequence[Adopted], vector: tuple[int, ...], report: Report
+    setup: Setup, reference: Reference, reader: KafkaReader, partition: int, known: Sequence[Adopted], vector: tuple[int, ...],
+    report: Report,
 ) -> Recovered:  # fmt: skip
     def usable(at: tuple[int, ...], epoch: int) -> bool:
         return epoch < len(known) and all(a <= b for a, b in zip(at, vector, strict=True))
 
     taken, generation = snapshots.newest(reader, setup, partition, usable)
-    where = environment(setup, partition)
+    where = environment(setup, reference, partition)
     if taken is None:
         task, ahead = Task(setup.build, known[0], where), list(known[1:])
     else:

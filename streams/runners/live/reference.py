@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 
-from streams.catalogue import CONFIGURATIONS, HIERARCHY
+from streams.catalogue import CONFIGURATIONS
 from streams.errors import GapError
 from streams.kafka.reader import Span
 from streams.runners.epoch import Row
 from streams.runners.live import kafka
 from streams.runners.live.setup import Setup
 from streams.runners.reference import ReferenceData
+from streams.time.limits import ClassTable
 
 
 class Whole:
@@ -37,11 +38,23 @@ class Reference:
 
     def __init__(self, setup: Setup) -> None:
         self.data = ReferenceData(setup.configuration.application, setup.writer)
-        self._assets, self._configurations = Whole(setup, HIERARCHY), Whole(setup, CONFIGURATIONS)
+        self._topics = {topic: Whole(setup, topic) for topic in setup.topology.reference}
+        self._configurations = Whole(setup, CONFIGURATIONS)
         self._lock = threading.Lock()
 
     def refresh(self) -> None:
         """Read what is new, to the end."""
         with self._lock:
             self.data.add_configurations(self._configurations.new())
-            self.data.add_assets(self._assets.new())
+            for topic, whole in self._topics.items():
+                self.data.add(topic, whole.new())
+
+    def class_table(self, fingerprint: str) -> ClassTable:
+        """Lane classes of a configuration that results name; reads on where it is not known yet: it was kept before they were written."""
+        if not self.data.knows(fingerprint):
+            self.refresh()
+        return self.data.class_table(fingerprint)
+
+    def offsets(self) -> dict[str, int]:
+        """The offset behind the last row of each reference topic."""
+        return {topic: self.data.next_of(topic) for topic in self._topics}

@@ -17,7 +17,7 @@ def status_of(worker: Worker) -> dict[str, Any]:
     return {
         "application": setup.application, "topology": setup.topology.name, "code": setup.code, "instance": setup.instance,
         "configuration": setup.configuration.fingerprint,
-        "process_cpu_seconds": time.process_time(), "reference_offset": worker.reference.data.next,
+        "process_cpu_seconds": time.process_time(), "reference_offsets": worker.reference.offsets(),
         "ready": worker.ready,
         "recovering": worker.recovering, "tasks": [_task(worker, part.owner) for _, part in sorted(worker.parts.items())],
     }  # fmt: skip

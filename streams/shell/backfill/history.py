@@ -11,6 +11,8 @@ from typing import Any, Final, Protocol
 from streams.catalogue import TOPICS, schema_of
 from streams.configuration import Configuration, with_rules
 from streams.errors import DataError, InvalidValue, SettingsError
+from streams.kernel import POS
+from streams.model.characteristic import Characteristics
 from streams.model.hierarchy import Hierarchy
 from streams.runners.epoch import Adopted, Epoch
 from streams.runners.replay import Feed
@@ -61,14 +63,14 @@ def contracts_of(ids: Mapping[str, int]) -> dict[int, Any]:
     return {number: schema_of(_CONTRACTS[name]) for name, number in ids.items()}
 
 
-def as_of_today(chain: Sequence[Adopted], rules: Mapping[str, Any], hierarchy: Hierarchy) -> list[Adopted]:
+def as_of_today(chain: Sequence[Adopted], rules: Mapping[str, Any], hierarchy: Hierarchy, limits: Characteristics) -> list[Adopted]:
     """The same epochs with rules and reference data of today; limits of time and lane classes stay those of the time, so that what
     was late is late again."""
     found = []
     for one in chain:
         configuration = with_rules(one.configuration, rules)
         found.append(replace(one, epoch=replace(one.epoch, fingerprint=configuration.fingerprint), configuration=configuration,
-                             hierarchy=hierarchy))  # fmt: skip
+                             hierarchy=hierarchy, limits=limits))  # fmt: skip
     return found
 
 
@@ -127,16 +129,16 @@ class ExportHistory:
         raise DataError("no task of the application has begun: there is no epoch", application=self._export.manifest["application"])
 
     def epochs(self, partition: int) -> list[Adopted]:
-        today = self._reference.hierarchy(self._reference.next)
+        hierarchy, limits = self._reference.hierarchy(POS), self._reference.limits(POS)
         if not self._has_epochs:
             assert self._own is not None
             starts = tuple(self._export.topics[name].partitions[partition].first for name in topology_of(self._own).inputs)
-            return [Adopted(Epoch(0, starts, {}, self._own.fingerprint), self._own, today)]
+            return [Adopted(Epoch(0, starts, {}, self._own.fingerprint), self._own, hierarchy, (), limits)]
         chain = epochs_of(self._export, self._reference, partition)
-        return chain if self._as_known else as_of_today(chain, self._last.rules, today)
+        return chain if self._as_known else as_of_today(chain, self._last.rules, hierarchy, limits)
 
     def environment(self, partition: int) -> Environment:
-        found = environment_of(self._export, partition, self.ids.__getitem__)
+        found = environment_of(self._export, self._reference, partition, self.ids.__getitem__)
         return replace(found, application=self.about["prefix"] + self._last.application)
 
     def feeds(self, task: Task) -> Sequence[Feed]:

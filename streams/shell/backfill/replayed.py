@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 import numpy as np
 import polars as pl
 
-from streams.catalogue import CONFIGURATIONS, HIERARCHY, Catalogue
+from streams.catalogue import CONFIGURATIONS, Catalogue
 from streams.codec.log import Log
 from streams.codec.reader import Read
 from streams.errors import DataError
 from streams.runners.epoch import Adopted, Row
-from streams.runners.reference import ReferenceData, decoded, epoch_of
+from streams.runners.reference import REFERENCE, ReferenceData, decoded, epoch_of
 from streams.runners.task import Environment, Task
 from streams.shell.export import Export, log_of_frame
 
@@ -26,7 +27,8 @@ Passed = Callable[[int], None]  # told of records that were folded
 def reference_of(export: Export) -> ReferenceData:
     """Configurations and reference data of an export; empty where it has none."""
     found = ReferenceData(export.manifest.get("application", ""), export.schemas.get)
-    for name, add in ((CONFIGURATIONS, found.add_configurations), (HIERARCHY, found.add_assets)):
+    adders: dict[str, Callable[[list[Row]], None]] = {topic: partial(found.add, topic) for topic in REFERENCE}
+    for name, add in (adders | {CONFIGURATIONS: found.add_configurations}).items():
         if name in export.topics:
             topic = export.topics[name].topic
             add([Row(topic, r.offset, 1000 * r.timestamp_ms, r.key, r.value) for r in export.records(name, 0)])
@@ -45,10 +47,11 @@ def epochs_of(export: Export, reference: ReferenceData, partition: int) -> list[
     return reference.chain(sorted(found, key=lambda epoch: epoch.number))
 
 
-def environment_of(export: Export, partition: int, schema_id: Callable[[str], int]) -> Environment:
+def environment_of(export: Export, reference: ReferenceData, partition: int, schema_id: Callable[[str], int]) -> Environment:
     """Names are those of the exported deployment: they stand in evidence and in ids."""
     about = export.manifest
-    return Environment(about["prefix"] + about["application"], partition, Catalogue({}, about["prefix"]), export.schemas.get, schema_id)
+    catalogue, application = Catalogue({}, about["prefix"]), about["prefix"] + about["application"]
+    return Environment(application, partition, catalogue, export.schemas.get, schema_id, reference.class_table)
 
 
 def exported_id(export: Export) -> Callable[[str], int]:

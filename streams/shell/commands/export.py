@@ -68,14 +68,14 @@ def export(
 
 def _wanted(admin: Any, configuration: Configuration, prefix: str, names: list[str], application: bool, outputs: bool) -> list[Any]:
     """The topics asked for, each once: what a task writes is measured first, see export_writer."""
-    from streams.shell.deployment import EVERY_TOPOLOGY, WHOLE, epochs, on_broker, topics_of, topology_of
+    from streams.shell.deployment import EVERY_TOPOLOGY, epochs, on_broker, topics_of, topology_of, whole_of
     from streams.shell.export_writer import Wanted
 
     known, topology = topics_of(configuration, prefix) | dict(configuration.catalogue(prefix).topics), topology_of(configuration)
     homes = epochs(configuration).name
     written = {*topology.outputs, *EVERY_TOPOLOGY, homes}
     asked = list(names or topology.inputs)
-    asked += [homes, *WHOLE] if application else []
+    asked += [homes, *whole_of(configuration)] if application else []
     asked += [*topology.outputs, *EVERY_TOPOLOGY] if outputs else []
     return [
         Wanted(
