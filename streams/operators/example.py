@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
+from streams.model.characteristic import NO_LIMITS, Characteristics
+from streams.operators.cited import EVIDENCE_AT, FLAGS_AT, FLAT, SIZE_BITS
 from streams.operators.slice import Names, Slice, plain_slice
 from streams.time.pending import empty_rows
 
@@ -29,3 +32,18 @@ def example_slice(samples: Sequence[tuple[int, float | int | str]], until: int, 
             rows.value[n] = names.texts.encode(0, value.encode()) if isinstance(value, str) else value
     low, high = np.array([since], np.int64), np.array([until], np.int64)
     return plain_slice(names, np.array([lane], np.int32), low, high, np.array([0, len(samples)]), rows)
+
+
+def example_points(
+    points: Sequence[tuple[int, float]], until: int, window_us: int = 0, limits: Characteristics = NO_LIMITS, since: int = 0
+) -> Slice:
+    """The same signal as a later stage sees it: means of flat windows of a size, or measured values, without orders or evidence.
+
+    >>> example_points([(1, 2.0)], until=5).rows.sequence.tolist()
+    [0]
+    """
+    found = example_slice(points, until, since)
+    piece = np.zeros(EVIDENCE_AT + 1, np.uint8)
+    piece[FLAGS_AT] = FLAT
+    found.rows.extra[:], found.rows.sequence[:] = np.arange(len(points)) * len(piece) << SIZE_BITS | len(piece), window_us
+    return replace(found, arena=np.tile(piece, max(1, len(points))), limits=limits)
