@@ -25,6 +25,19 @@ class Rules:
     def duration(self, name: str) -> int:
         return microseconds(self.value(name))
 
+    def whole(self, name: str) -> int:
+        """A whole number."""
+        return self._whole(name, self.value(name))
+
+    def patterns(self, name: str, *, durations: bool) -> tuple[tuple[str, int], ...]:
+        """A list of [pattern, whole number], or of [pattern, duration]."""
+        return tuple((str(tag), microseconds(number) if durations else self._whole(name, number)) for tag, number in self.value(name))
+
+    def _whole(self, name: str, value: Any) -> int:
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise SettingsError(f"[{self._part}] {name} must be a whole number: {value!r}")
+        return value
+
     def windows(self, name: str) -> tuple[WindowSpec, ...]:
         """A list of { tumbling = "10 s" }, { hopping = "5 min", hop = "1 min" }, { session = "30 s" }."""
         return tuple(self._window(one) for one in self.value(name))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
+from functools import cache
 from random import Random
 from typing import Any
 
 import fastavro
 import numpy as np
 
+from streams.catalogue import schema_of
 from streams.codec.outputs import avro_bytes
 from streams.kernel import NEG
 from streams.model.characteristic import Characteristics
@@ -27,9 +29,20 @@ _FIELDS = [{"name": name, "type": "string"} for name in ("order", "operation", "
 ORDERS_SCHEMA = fastavro.parse_schema({"type": "array", "items": {"type": "record", "name": "OrderRef", "fields": _FIELDS}}, _force=True)
 
 
+_POINT = next(field for field in schema_of("qual.deviation.v1")["fields"] if field["name"] == "points")["type"]["items"]
+_EVIDENCE = fastavro.parse_schema(next(f for f in _POINT["fields"] if f["name"] == "evidence")["type"], _force=True)
+
+
+def cited(point: Point) -> list[dict[str, Any]]:
+    """What a point cites: something that is its own, of various sizes."""
+    one = {"topic": "ot.sample.v1" + "x" * (point.id[1] % 5), "partition": 3, "first_index": point.id[3], "last_index": 5, "count": 9}
+    one |= {"first_offset": point.id[2], "last_offset": 300 + point.id[0], "checksum": -7}
+    return [one] * (point.id[0] % 3)
+
+
+@cache
 def evidence(point: Point) -> bytes:
-    """Some bytes that belong to a point alone, of various sizes."""
-    return point.id[: 1 + point.id[0] % 7] * (1 + point.id[1] % 5)
+    return avro_bytes(_EVIDENCE, cited(point))
 
 
 class LaterPlant:
@@ -83,10 +96,10 @@ class LaterPlant:
 
 def run(
     ops: Sequence[Any], histories: Histories, end: int, random: Random, cuts: int, limits: Sequence[Characteristics],
-    epochs: Sequence[Mapping[str, int]],
+    epochs: Sequence[Mapping[str, int]], seen: Callable[[Names, Columns], None] = lambda names, columns: None,
 ) -> tuple[dict[str, list[dict[str, Any]]], list[str]]:  # fmt: skip
     """Advance over random slices of random lanes up to `end`. ops, limits: of each epoch; epochs: how far each lane is when the
-    next one is adopted. Outputs by lane, and the canonical state."""
+    next one is adopted; seen: is shown every output. Outputs by lane, and the canonical state."""
     plant = LaterPlant(random, histories)
     state, front, op = ops[0].initial(), dict.fromkeys(histories, NEG), ops[0]
     outputs: dict[str, list[dict[str, Any]]] = {lane: [] for lane in histories}
@@ -105,6 +118,7 @@ def run(
             state, found = op.advance(state, piece)
             assert all((piece.rows._asdict()[name] == column).all() for name, column in before.items()), "input was changed"
             assert (op.due(state, piece.lanes) > piece.until).all(), "a timer was left behind"
+            seen(plant.names, found["episodes"])
             for lane, out in resolve(plant.names, found["episodes"], {p.id: p for points in histories.values() for p in points}):
                 assert front[lane] <= out["time"] < until[lane], "output outside its slice"
                 outputs[lane].append(out)

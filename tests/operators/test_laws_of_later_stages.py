@@ -24,7 +24,8 @@ CHART = IndividualsChart(window_us=WINDOW, clear_after=2, version="v1")
 HEALTH = SignalHealth(window_us=WINDOW, stuck=STUCK, missing=MISSING, version="v1")
 CASES: dict[str, Any] = {"chart": CHART, "health": HEALTH}
 ORDERS = [(), (OrderRef("A", "10", "P", "c1"),), (OrderRef("B", "", "P", ""),), (OrderRef("C", "", "Q", ""),),
-          (OrderRef("A", "10", "P", "c1"), OrderRef("D", "", "Q", "")), (OrderRef("E", "", "P", "c1"), OrderRef("B", "", "P", ""))]  # fmt: skip
+          (OrderRef("A", "10", "P", "c1"), OrderRef("D", "", "Q", "")),
+          (OrderRef("E", "", "P", "c1"), OrderRef("B", "", "P", ""))]  # fmt: skip
 
 
 def random_histories(case: str, random: Random) -> Histories:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from itertools import pairwise
 from typing import Any
 
 from streams.model.characteristic import CharacteristicRow
@@ -13,6 +14,7 @@ from streams.model.order import OrderRef
 
 Told = dict[str, Any]
 Orders = tuple[OrderRef, ...]
+Patterns = Sequence[tuple[str, int]]
 LIMITS = ("centre", "sigma", "lower", "upper", "lsl", "usl")
 
 
@@ -71,8 +73,8 @@ def episodes(points: Sequence[Point], fails: Sequence[str], test: str, last: int
                           until=passed[0].time)  # fmt: skip
             first = None
     if first is not None:  # not over under these limits
-        yield len(points), {"test": test, "phase": "END", "reason": "LIMITS_CHANGED", "severity": severity, "orders": orders, "since": since,
-                            "begun": begun}  # fmt: skip
+        record = {"test": test, "phase": "END", "reason": "LIMITS_CHANGED", "severity": severity}
+        yield len(points), record | {"orders": orders, "since": since, "begun": begun}
 
 
 def failing(points: Sequence[Point], limits: CharacteristicRow) -> dict[str, list[str]]:
@@ -143,11 +145,11 @@ def same(a: float, b: float) -> bool:
     return abs(a - b) <= 2.0**-30 * max(abs(a), abs(b))
 
 
-def asked(patterns: Sequence[tuple[str, int]], tag: str) -> int:
+def asked(patterns: Patterns, tag: str) -> int:
     return next((number for pattern, number in patterns if fnmatchcase(tag, pattern)), 0)
 
 
-def health(lane: Sequence[Point], window: int, stuck: Sequence[tuple[str, int]], missing: Sequence[tuple[str, int]], until: int) -> list[Told]:
+def health(lane: Sequence[Point], window: int, stuck: Patterns, missing: Patterns, until: int) -> list[Told]:
     """What is told of the signals of a lane through `until`, in order."""
     found: list[tuple[tuple[Any, ...], Told]] = []
     for signal in sorted({point.signal for point in lane}):
@@ -157,7 +159,8 @@ def health(lane: Sequence[Point], window: int, stuck: Sequence[tuple[str, int]],
         values, fails = [point for _, point in good], []
         for k in range(len(values)):
             row = values[max(0, k + 1 - n) : k + 1]
-            stands = n and len(row) == n and all(p.flat for p in row) and all(same(a.value, b.value) for a, b in zip(row, row[1:], strict=False))
+            equal = all(same(a.value, b.value) for a, b in pairwise(row))
+            stands = n and len(row) == n and all(p.flat for p in row) and equal
             fails.append("MEDIUM" if stands else "")
         for k, record in episodes(values, fails, "STUCK", n, 1):
             if k < len(values):
