@@ -208,14 +208,12 @@ class StreamedHistory(FilesHistory):
 
     def _hand_out(self, columns: Columns, append_us: int) -> bool:
         """Each input of each task its part; False: asked to stop."""
-        rank = self._topics[columns.file]
-        partition = np.array(self._signals.partition, np.int32)[columns.signal]
+        home = (np.array(self._signals.partition)[columns.signal] + self._topics[columns.file] * self.partitions).astype(np.int16)
         for n, name in enumerate(self.inputs):
             through = append_us if name in self._claimed and n not in self._topics else None
             told = self._told(name, append_us, through)
             for p in range(self.partitions):
-                rows = np.flatnonzero((rank == n) & (partition == p)) if len(self.inputs) > 1 or self.partitions > 1 else slice(None)
-                own = columns.taken(rows)
+                own = columns.taken(np.flatnonzero(home == n * self.partitions + p))
                 if not self._put((name, p), own if len(own.time) else told):
                     return False
         return True

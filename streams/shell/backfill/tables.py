@@ -10,6 +10,7 @@ Memory: one batch of each file that is open, and what the tasks have not taken y
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -30,7 +31,7 @@ from streams.shell.ingest.instants import parsed
 from streams.shell.ingest.mapping import FileMapping, Text
 
 BATCH: Final = 262_144  # lines of a Parquet file at a time, shared by the files that are open
-_ODD, _IGNORED = -2, -3  # of a combination of names: goes through the CellMapper; is not wanted
+_NEW, _ODD, _IGNORED = -1, -2, -3  # of a combination of names: not met; goes through the CellMapper; is not wanted
 _PRODUCT_MAX: Final = 1 << 24  # combinations of names looked up in a table instead of sorted
 
 
@@ -88,7 +89,10 @@ class SampleFile:
         self._signals, self._fates, self._mapper = signals, fates, CellMapper(block, reader)
         self._peak = NEG
         self._texts = {name: text for name, text in (("line", block.line), ("asset", block.asset)) if text is not None}
-        self._known: dict[tuple[str, ...], int] = {}
+        columns = [*(text.column for text in self._texts.values() if text.column), block.tag]
+        self._known = {column: _Known() for column in dict.fromkeys(columns)}
+        self._rooms: tuple[int, ...] = ()
+        self._table: I32 = np.zeros(0, np.int32)  # code of each combination of names
         self._scales: dict[int, float] = {}
 
     @property
@@ -153,37 +157,34 @@ class SampleFile:
 
     def _codes(self, frame: pl.DataFrame) -> I32 | None:
         """Code of each line's signal, or _IGNORED; None where a name is odd."""
-        parts, texts, size = [], [], 1
-        for column in dict.fromkeys([*(t.column for t in self._texts.values() if t.column), self.block.tag]):
-            cells = frame[column]
-            if cells.null_count():
+        key: I64 = np.zeros(len(frame), np.int64)
+        for column, known in self._known.items():
+            own = known.codes(frame[column])
+            if own is None:
                 return None
-            names = (cells if cells.dtype == pl.Categorical else cells.cast(pl.String).cast(pl.Categorical)).to_physical().to_numpy()
-            dense, of = _dense(names.astype(np.int64))
-            texts.append((column, cells.cast(pl.String).gather(of).to_list()))
-            parts.append(dense)
-            size *= len(of)
-        key = parts[0].astype(np.int64)
-        for dense, (_, known) in zip(parts[1:], texts[1:], strict=True):
-            key = key * len(known) + dense
-        which, place = _dense(key) if size <= _PRODUCT_MAX else _sorted(key)
-        found = np.empty(len(place), np.int32)
-        for n, at in enumerate(key[place].tolist()):
-            cells_of = dict[str, str]()
-            rest = at
-            for column, known in reversed(texts):
-                rest, own = divmod(rest, len(known))
-                cells_of[column] = known[own]
-            found[n] = self._code(cells_of)
-        return None if (found == _ODD).any() else found[which]
+            key = key * known.room + own
+        rooms = tuple(known.room for known in self._known.values())
+        if rooms != self._rooms:
+            self._rooms, self._table = rooms, np.full(min(math.prod(rooms), _PRODUCT_MAX), _NEW, np.int32)
+        if math.prod(rooms) > _PRODUCT_MAX:
+            distinct, place = np.unique(key, return_inverse=True)
+            found = np.array([self._coded(one) for one in distinct.tolist()], np.int32)[place]
+        else:
+            found = self._table[key]
+            if (found == _NEW).any():
+                for one in np.unique(key[found == _NEW]).tolist():
+                    self._table[one] = self._coded(one)
+                found = self._table[key]
+        return None if (found == _ODD).any() else found
+
+    def _coded(self, key: int) -> int:
+        cells, rest = dict[str, str](), key
+        for column, known in reversed(self._known.items()):
+            rest, own = divmod(rest, known.room)
+            cells[column] = known.texts[own]
+        return self._code(cells)
 
     def _code(self, cells: dict[str, str]) -> int:
-        key = tuple(cells.values())
-        if key not in self._known:
-            self._known[key] = self._coded(cells)
-        return self._known[key]
-
-    def _coded(self, cells: dict[str, str]) -> int:
         tag, block = cells[self.block.tag], self.block
         number = block.rule_of(tag)
         if not tag or number < 0:
@@ -237,19 +238,29 @@ def _fits(path: str) -> bool:
         return False
 
 
-def _dense(codes: Any) -> tuple[I64, I64]:
-    """Codes renumbered from 0 in order of size, and a row of each; for codes that are not much larger than their count."""
-    place = np.full(int(codes.max(initial=-1)) + 1, -1, np.int64)
-    place[codes] = np.arange(len(codes))
-    there = np.flatnonzero(place >= 0)
-    of = place[there]
-    place[there] = np.arange(len(there))
-    return place[codes], of
+class _Known:
+    """The texts of a column that have been met, numbered from 0."""
 
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self._type = pl.Enum([])
 
-def _sorted(codes: I64) -> tuple[I64, I64]:
-    _, of, dense = np.unique(codes, return_index=True, return_inverse=True)
-    return dense, of
+    @property
+    def room(self) -> int:
+        """A power of two above every number."""
+        return 1 << max(3, (len(self.texts)).bit_length())
+
+    def codes(self, cells: pl.Series) -> I64 | None:
+        """Numbers of the texts; None where one is missing."""
+        if cells.null_count():
+            return None
+        texts = cells.cast(pl.String)
+        found = texts.cast(self._type, strict=False)
+        if found.null_count():
+            self.texts += texts.filter(found.is_null()).unique(maintain_order=True).to_list()
+            self._type = pl.Enum(self.texts)
+            found = texts.cast(self._type)
+        return found.to_physical().to_numpy().astype(np.int64)
 
 
 def _chunk(first: int, frame: pl.DataFrame) -> Chunk:
