@@ -35,14 +35,15 @@ def example_slice(samples: Sequence[tuple[int, float | int | str]], until: int, 
 
 
 def example_points(
-    points: Sequence[tuple[int, float]], until: int, window_us: int = 0, limits: Characteristics = NO_LIMITS, since: int = 0
-) -> Slice:
+    points: Sequence[tuple[int, float]], until: int, window_us: int = 0, limits: Characteristics = NO_LIMITS, since: int = 0,
+    names: Names | None = None,
+) -> Slice:  # fmt: skip
     """The same signal as a later stage sees it: means of flat windows of a size, or measured values, without orders or evidence.
 
     >>> example_points([(1, 2.0)], until=5).rows.sequence.tolist()
     [0]
     """
-    found = example_slice(points, until, since)
+    found = example_slice(points, until, since, names)
     piece = np.zeros(EVIDENCE_AT + 1, np.uint8)
     piece[FLAGS_AT] = FLAT
     found.rows.extra[:], found.rows.sequence[:] = np.arange(len(points)) * len(piece) << SIZE_BITS | len(piece), window_us

@@ -92,9 +92,9 @@ def _good_window(s: Standing, told: Told, version: int, of: Subject, flat: bool,
         before = s.good.value[signal, slot_of(s.good, signal, 0)]
         if abs(of.value - before) <= _SAME * max(abs(of.value), abs(before)):
             equal = min(POINTS_MOST, s.ints[signal, _EQUAL] + 1)
-    s.ints[signal, _EQUAL] = equal
-    remember(s.good, signal, of.time, of.value, extra)
     n = s.asked[signal, _N]
+    s.ints[signal, _EQUAL] = equal if n > 0 else 0  # what came while nobody asked is forgotten
+    remember(s.good, signal, of.time, of.value, extra)
     if s.episodes[i, e.OPEN] and (s.episodes[i, e.STALE] or n == 0):
         e.end(s.episodes, i, told, s.good, of, e.STUCK, e.RULES_CHANGED)
     if n > 0:
