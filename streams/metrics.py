@@ -42,6 +42,7 @@ METRICS: Final = (
     Metric("andon_snapshots_total", "counter", "Snapshots written by this process.", _TASK),
     Metric("andon_snapshot_bytes", "gauge", "Size of the last snapshot.", _TASK),
     Metric("andon_snapshot_age_seconds", "gauge", "Time since the last snapshot, or since the task was taken over.", _TASK),
+    Metric("andon_snapshots_damaged_total", "counter", "Damaged snapshots that recovery passed over.", _TASK),
     Metric("andon_recovery_seconds", "gauge", "How long the task took to recover.", _TASK),
     Metric("andon_refolded_records", "gauge", "Records folded again at recovery.", _TASK),
     Metric("andon_recovering_partitions", "gauge", "Partitions that this worker is taking over now."),

@@ -40,6 +40,7 @@ class Counts:
     records_in: int = 0
     snapshots: int = 0
     snapshot_bytes: int = 0
+    snapshots_damaged: int = 0  # found at recovery, passed over
     refolded: int = 0
     recovery_s: float = 0.0
     fold_s: float = 0.0
@@ -57,7 +58,7 @@ class Owner:
             self._group = reader.group_metadata()  # of nobody: the producer's id is the fence
         recovered = recover(setup, reference, partition, report)
         self.task, self._generation = recovered.task, recovered.generation
-        self.counts = Counts(refolded=recovered.refolded)
+        self.counts = Counts(refolded=recovered.refolded, snapshots_damaged=recovered.damaged)
         self.committing_since: float | None = None
         self._topics = {name: topic.name for name, topic in setup.catalogue.topics.items()}
         self._told: dict[str, float] = {}

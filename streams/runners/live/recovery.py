@@ -1,16 +1,18 @@
 """From the committed vector to a task: the newest snapshot that is nowhere ahead, then the log folded to exactly that vector.
 
-Outputs of what is folded again were committed before and are thrown away; epochs are adopted by number, at their vectors.
+Outputs of what is folded again were committed before and are thrown away; epochs are adopted by number, at their vectors. A damaged
+snapshot is passed over, and told: an older one, or the log from its start, gives the same state. Refused is only what the log no
+longer reaches back to.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
-from streams.errors import SnapshotError, TaskError
+from streams.errors import GapError, SnapshotError, TaskError
 from streams.kafka.reader import KafkaReader, Part, Record, Span
 from streams.runners import adoption
 from streams.runners.epoch import Adopted, Epoch
@@ -23,17 +25,20 @@ from streams.runners.task import Environment, Task
 
 ANOTHER = "inputs of a topology have changed: run it as another application"
 RELEASE_SAMPLES: Final = 1 << 18  # accepted, after which what is complete is released
-Report = Callable[[int, int], None]  # records folded again so far, records to fold
+Report = Callable[[str, Mapping[str, Any]], None]  # what happens: `recovering` (folded, of), `snapshot-damaged` (generation, reason)
 
 
 @dataclass(frozen=True, slots=True)
 class Recovered:
-    """generation: of the next snapshot. new: nothing was committed before, the task begins. refolded: records."""
+    """generation: of the next snapshot. new: nothing was committed before, the task begins. refolded: records.
+
+    damaged: snapshots that were passed over."""
 
     task: Task
     generation: int
     new: bool
     refolded: int = 0
+    damaged: int = 0
 
 
 def environment(setup: Setup, reference: Reference, partition: int) -> Environment:
@@ -73,7 +78,13 @@ def _restore(
     def usable(at: tuple[int, ...], epoch: int) -> bool:
         return epoch < len(known) and all(a <= b for a, b in zip(at, vector, strict=True))
 
-    taken, generation = snapshots.newest(reader, setup, partition, usable)
+    damaged = list[int]()
+
+    def passed_over(generation: int, reason: str) -> None:
+        damaged.append(generation)
+        report("snapshot-damaged", {"generation": generation, "reason": reason})
+
+    taken, generation = snapshots.newest(reader, setup, partition, usable, passed_over)
     where = environment(setup, reference, partition)
     if taken is None:
         task, ahead = Task(setup.build, known[0], where), list(known[1:])
@@ -85,8 +96,23 @@ def _restore(
                 "the snapshot was taken by another version of this program's state", partition=partition, taken=taken.state_version,
                 wanted=wanted, hint="go back to that version, or run this one as another application",
             )  # fmt: skip
-        task, ahead = load(setup.build, adopted, where, taken.state()), list(known[taken.epoch + 1 :])
-    return Recovered(task, generation, new=False, refolded=_refold(setup, task, ahead, vector, partition, report))
+        task, ahead = load(setup.build, adopted, where, taken.state), list(known[taken.epoch + 1 :])
+    _check_reach(setup, reader, partition, task.vector, vector, damaged)
+    refolded = _refold(setup, task, ahead, vector, partition, report)
+    return Recovered(task, generation, new=False, refolded=refolded, damaged=len(damaged))
+
+
+def _check_reach(
+    setup: Setup, reader: KafkaReader, partition: int, start: Sequence[int], vector: Sequence[int], damaged: Sequence[int]
+) -> None:  # fmt: skip
+    """GapError where the log has lost records that lie between what recovery begins with and what is committed."""
+    for topic, at, committed in zip(setup.inputs, start, vector, strict=True):
+        if at < committed and (log_start := reader.span(topic.name, partition).start) > at:
+            raise GapError(
+                "the log no longer reaches back to what recovery begins with", topic=topic.name, partition=partition, begins_with=at,
+                log_start=log_start, committed=committed, damaged_snapshots=list(damaged),
+                hint="keep inputs longer than a snapshot may be old; what is gone can only be folded from an archive",
+            )  # fmt: skip
 
 
 def _refold(setup: Setup, task: Task, ahead: list[Adopted], vector: tuple[int, ...], partition: int, report: Report) -> int:
@@ -103,7 +129,7 @@ def _refold(setup: Setup, task: Task, ahead: list[Adopted], vector: tuple[int, .
             raise TaskError("an epoch lies behind the state that recovery began with", epoch=target, state=tuple(task.vector))
         for count in _fold_to(setup, task, target, partition):
             done += count
-            report(done, total)
+            report("recovering", {"folded": done, "of": total})
         task.pass_to(target)  # offsets may end in control markers
     return done
 

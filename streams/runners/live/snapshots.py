@@ -22,20 +22,18 @@ GENERATIONS = 3
 PIECE_BYTES = 900_000  # below a broker's usual message.max.bytes
 MANIFEST = -1
 _FIRST_LOOK = 16  # records from the end; four times as many each time
+PassedOver = Callable[[int, str], None]  # generation, what is wrong with it
 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A complete snapshot: where the state stands, and the state."""
+    """A whole snapshot: where the state stands, and the state."""
 
     generation: int
     vector: tuple[int, ...]
     epoch: int
     state_version: str
-    pieces: tuple[bytes, ...]
-
-    def state(self) -> State:
-        return unpacked(b"".join(self.pieces))
+    state: State
 
 
 def records(
@@ -56,37 +54,67 @@ def _key(partition: int, generation: int, piece: int) -> bytes:
     return b"%d/%d/%d" % (partition, generation % GENERATIONS, piece)
 
 
-def newest(reader: KafkaReader, setup: Setup, partition: int, usable: Callable[[tuple[int, ...], int], bool]) -> tuple[Taken | None, int]:
-    """The newest complete snapshot whose (vector, epoch) is usable, and the next generation to write.
+def newest(
+    reader: KafkaReader, setup: Setup, partition: int, usable: Callable[[tuple[int, ...], int], bool], passed_over: PassedOver
+) -> tuple[Taken | None, int]:  # fmt: skip
+    """The newest whole snapshot whose (vector, epoch) is usable, and the next generation to write.
 
-    Reads backwards from the end in growing steps, so that a large topic costs no more than the snapshot that is found.
+    One of which pieces are missing, whose checksum differs or which cannot be unpacked is passed over, and told: the generations
+    before it, or else the log, give the same state. Reads backwards from the end in growing steps, so that a large topic costs no
+    more than the snapshot that is found.
     """
     topic = setup.snapshots.name
     low, end = reader.span(topic, partition)
-    back, start, read, following = _FIRST_LOOK, end, dict[int, dict[str, Any]](), 0
+    back, start, read, following, done = _FIRST_LOOK, end, dict[int, dict[str, Any]](), 0, set[int]()
     while start > low:
         until, start = start, max(low, end - back)
         for part in reader.read({(topic, partition): Span(start, until)}):
             read |= kafka.decoded(part, setup.writer, setup.snapshots.schema)
-        manifests = [read[offset] for offset in sorted(read, reverse=True) if read[offset]["chunk"] == MANIFEST]
-        following = max([following, *(m["generation"] + 1 for m in manifests)])
-        for manifest in manifests:
+        for offset in sorted(read, reverse=True):
+            manifest = read[offset]
+            following = max(following, manifest["generation"] + 1)
+            if manifest["chunk"] != MANIFEST or offset in done:
+                continue
             if manifest["topics"] != [t.name for t in setup.inputs]:
                 raise SnapshotError("a snapshot of other inputs", topic=topic, partition=partition, inputs=manifest["topics"])
-            if usable(tuple(manifest["offsets"]), manifest["epoch"]):
-                taken = _complete(manifest, read)
-                if taken is not None:
-                    return taken, following
-                break  # its pieces lie further back
+            if not usable(tuple(manifest["offsets"]), manifest["epoch"]):
+                continue
+            pieces, closed = _pieces(read, offset)
+            if not (closed or start == low or len(pieces) == manifest["chunks"]):
+                break  # more of its pieces may lie further back
+            found = _whole(manifest, pieces)
+            if isinstance(found, Taken):
+                return found, following
+            done.add(offset)
+            passed_over(manifest["generation"], found)
         back *= 4
     return None, following
 
 
-def _complete(manifest: dict[str, Any], read: dict[int, dict[str, Any]]) -> Taken | None:
-    pieces = {r["chunk"]: r["payload"] for r in read.values() if r["generation"] == manifest["generation"] and r["chunk"] != MANIFEST}
-    if sorted(pieces) != list(range(manifest["chunks"])):
-        return None
-    found = tuple(pieces[n] for n in range(manifest["chunks"]))
-    if murmur3(b"".join(found)).hex() != manifest["checksum"]:
-        raise SnapshotError("a snapshot's checksum differs", generation=manifest["generation"])
-    return Taken(manifest["generation"], tuple(manifest["offsets"]), manifest["epoch"], manifest["state_version"], found)
+def _pieces(read: Mapping[int, Mapping[str, Any]], manifest: int) -> tuple[dict[int, bytes], bool]:
+    """Pieces in front of the manifest at an offset; whether something else lies in front of them, so that there are no more.
+
+    They have one writer and one transaction, so nothing lies between them.
+    """
+    pieces, generation = dict[int, bytes](), read[manifest]["generation"]
+    for offset in sorted((o for o in read if o < manifest), reverse=True):
+        record = read[offset]
+        if record["generation"] != generation or record["chunk"] == MANIFEST:
+            return pieces, True
+        pieces[record["chunk"]] = record["payload"]
+    return pieces, False
+
+
+def _whole(manifest: Mapping[str, Any], pieces: Mapping[int, bytes]) -> Taken | str:
+    """The snapshot, or what is wrong with it."""
+    lacking = sorted(set(range(manifest["chunks"])) - set(pieces))
+    if lacking:
+        return f"{len(lacking)} of {manifest['chunks']} pieces are missing"
+    whole = b"".join(pieces[n] for n in range(manifest["chunks"]))
+    if murmur3(whole).hex() != manifest["checksum"]:
+        return "its checksum differs"
+    try:
+        state = unpacked(whole)
+    except SnapshotError as error:
+        return str(error)
+    return Taken(manifest["generation"], tuple(manifest["offsets"]), manifest["epoch"], manifest["state_version"], state)

@@ -212,8 +212,8 @@ class Worker:
         if generation != private.generation(self.app):
             return None
 
-        def report(done: int, total: int) -> None:
-            self.tell("recovering", {"partition": number, "folded": done, "of": total})
+        def report(event: str, values: Mapping[str, Any]) -> None:
+            self.tell(event, {"partition": number, **values})
 
         return Owner(self.setup, self.reference, number, report)
 

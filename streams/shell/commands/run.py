@@ -120,6 +120,7 @@ class _Report:
             "compiling": "compiling {kernels} kernels, once; `andon fetch` does it ahead",
             "assigned": "working on partitions {partitions}; {folded_again} records folded again in {seconds} s",
             "recovering": "partition {partition}: folded {folded} of {of} records again",
+            "snapshot-damaged": "partition {partition}: snapshot {generation} cannot be used ({reason}); an older one or the log is",
             "revoked": "the group moves partitions; {partitions} wait",
             "stopped": "stopped; everything up to here is committed",
             "finished": "everything that was there is folded and committed",
