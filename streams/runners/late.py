@@ -8,7 +8,7 @@ import numpy as np
 
 from streams.codec.reader import Read
 from streams.kernel import I8
-from streams.runners.records import Origin, Record, Restatement, chosen, restate_request
+from streams.runners.records import Origin, Record, Restatement, restate_request
 from streams.time.gate import LATE
 
 if TYPE_CHECKING:
@@ -16,18 +16,25 @@ if TYPE_CHECKING:
 
 
 def late_samples(task: Task, origin: Origin, read: Read, verdict: I8) -> list[Record]:
-    """One request a message and lane: from its first late sample to behind its last."""
-    late, names, rule = chosen(read, np.flatnonzero(verdict == LATE)), task.names, task.topology.name
-    line = {lane: names.lines.decode(names.lanes.scope(lane))[0] for lane in set(late.lane)}
-    asset = {lane: names.lanes.decode(lane)[0].decode() for lane in line}
-    found = []
-    for m, part in late.messages:
-        lanes = late.lane[part]
-        for lane in sorted(set(lanes), key=lambda lane: (line[lane], asset[lane])):
-            time = [t for t, own in zip(late.time[part], lanes, strict=True) if own == lane]
-            asked = Restatement(
-                line=line[lane], lane=asset[lane], descendants=False, since_us=min(time), until_us=max(time) + 1, reason="LATE_SAMPLE",
-                time_us=max(0, int(read.log.append[m])), at=(origin, int(read.log.offset[m]), late.index[part.start + lanes.index(lane)]),
-            )  # fmt: skip
-            found.append(restate_request(task.writer, rule, task.adopted.configuration.fingerprint, asked))
-    return found
+    """One request a message and lane: from its first late sample to behind its last. Messages in order, lanes by name."""
+    rows = np.flatnonzero(verdict == LATE)
+    if not len(rows):
+        return []
+    names, rule, version = task.names, task.topology.name, task.adopted.configuration.fingerprint
+    message = np.searchsorted(read.messages.row, rows, side="right") - 1
+    grouped = np.lexsort((rows, read.samples.lane[rows], message))
+    rows, message = rows[grouped], message[grouped]
+    lane, time = read.samples.lane[rows], read.samples.time[rows]
+    first = np.flatnonzero((np.diff(message, prepend=-1) != 0) | (np.diff(lane, prepend=-1) != 0))  # of each message and lane
+    since, until = np.minimum.reduceat(time, first), np.maximum.reduceat(time, first) + 1
+    index = rows[first] - read.messages.row[message[first]]
+    line = {code: names.lines.decode(names.lanes.scope(code))[0] for code in set(lane[first].tolist())}
+    asset = {code: names.lanes.decode(code)[0].decode() for code in line}
+    found = zip(message[first].tolist(), lane[first].tolist(), since.tolist(), until.tolist(), index.tolist(), strict=True)
+    return [
+        restate_request(task.writer, rule, version, Restatement(
+            line=line[code], lane=asset[code], descendants=False, since_us=start, until_us=end, reason="LATE_SAMPLE",
+            time_us=max(0, int(read.log.append[m])), at=(origin, int(read.log.offset[m]), place),
+        ))
+        for m, code, start, end, place in sorted(found, key=lambda one: (one[0], line[one[1]], asset[one[1]]))
+    ]  # fmt: skip
