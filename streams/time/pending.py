@@ -3,8 +3,13 @@
     order of a lane: (event time, input rank, source, boot, sequence, offset, index); sources by their bytes
 
 Rows lie in one pool; the rows of a lane are a list linked by row number, kept sorted on insertion. A gateway sends a lane
-almost in order, so the place is found at the tail, or beside the row inserted before out of order (the finger): constant
-time, also for a lane that catches up behind a live one.
+almost in order, so the place is found at the tail, or beside the row inserted before out of order (the finger): a few steps,
+also for a lane that catches up behind a live one.
+
+Where that takes too long, as with several buffers of one lane sent line by line, the row goes to the side: a pairing heap of
+the lane (Fredman et al., Algorithmica 1, 1986) through the same two links, from which it comes when its time is released. Steps are
+bought: a row out of order brings STEPS of them, CREDIT at most are saved. So n rows cost STEPS * n steps and n log n comparisons,
+whatever their order. The head of the list is always the lane's first row, also of those at the side.
 """
 
 from __future__ import annotations
@@ -13,10 +18,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from streams.columns.dictionary import Table, compare
-from streams.kernel import I8, I32, I64, grown, inner, int64, kernel
+from streams.columns.dictionary import Dictionary, Table, compare
+from streams.kernel import I8, I32, I64, POS, grown, inner, int64, kernel
 from streams.time.gate import ACCEPTED, UNNUMBERED, Messages
 
+STEPS, CREDIT = 8, 1 << 14
 _FREE = -2  # in `before` of a row that is free
 
 
@@ -36,12 +42,13 @@ class Rows(NamedTuple):
 
 
 class Links(NamedTuple):
-    after: I32  # [row]; the free list uses it too
-    before: I32
+    after: I32  # [row]; the free list uses it too; at the side: the next sibling
+    before: I32  # at the side: the first child
     head: I32  # [lane]
     tail: I32
     finger: I32
-    counts: I64  # [rows ever used, first free row or -1, live rows]
+    side: I32  # root of the lane's heap
+    counts: I64  # [rows ever used, first free row or -1, live rows, steps left]
 
 
 class Content(NamedTuple):
@@ -59,7 +66,7 @@ def empty_rows(count: int) -> Rows:
 
 
 def empty_links(rows: int = 16, lanes: int = 16) -> Links:
-    return Links._make([*(np.full(n, -1, np.int32) for n in (rows, rows, lanes, lanes, lanes)), np.array([0, -1, 0])])
+    return Links._make([*(np.full(n, -1, np.int32) for n in (rows, rows, lanes, lanes, lanes, lanes)), np.array([0, -1, 0, CREDIT])])
 
 
 @inner
@@ -78,21 +85,74 @@ def _before(sources: Table, p: Rows, a: int, b: int) -> bool:
     return bool(p.index[a] < p.index[b])
 
 
+@kernel
+def _meld(sources: Table, p: Rows, links: Links, a: int, b: int) -> int:
+    """One heap of two roots, neither with a sibling; -1: no heap."""
+    if a < 0 or b < 0:
+        return max(a, b)
+    if _before(sources, p, b, a):
+        a, b = b, a
+    links.after[b], links.before[a] = links.before[a], b
+    return a
+
+
+@kernel
+def _popped(sources: Table, p: Rows, links: Links, root: int) -> int:
+    """The heap without its root: its children melded two by two, then from the last pair to the first."""
+    child, pairs = int64(links.before[root]), int64(-1)
+    while child >= 0:
+        other = int64(links.after[child])
+        following = int64(links.after[other]) if other >= 0 else int64(-1)
+        links.after[child] = -1
+        if other >= 0:
+            links.after[other] = -1
+        pair = _meld(sources, p, links, child, other)
+        links.after[pair], pairs, child = pairs, pair, following
+    heap = int64(-1)
+    while pairs >= 0:
+        following = int64(links.after[pairs])
+        links.after[pairs] = -1
+        heap, pairs = _meld(sources, p, links, heap, pairs), following
+    return heap
+
+
+@inner
+def _place(sources: Table, p: Rows, links: Links, lane: int, row: int) -> int:
+    """Row behind which a row that does not belong behind the tail stands; -1: none, -2: not found within the steps left."""
+    left, steps = int64(links.finger[lane]), links.counts[3]
+    if left >= 0 and _before(sources, p, left, row):
+        while steps > 0 and _before(sources, p, links.after[left], row):  # ends at the tail at the latest
+            left, steps = int64(links.after[left]), steps - 1
+        found = steps > 0
+    else:
+        if left < 0:
+            left = int64(links.tail[lane])
+        while steps > 0 and _before(sources, p, row, left):  # ends at the head at the latest
+            left, steps = int64(links.before[left]), steps - 1
+        found = steps > 0
+    links.counts[3] = steps
+    return left if found else int64(-2)
+
+
 @inner
 def _insert(sources: Table, p: Rows, links: Links, lane: int, row: int) -> None:
     left = int64(links.tail[lane])
     if left >= 0 and _before(sources, p, row, left):
-        finger = int64(links.finger[lane])
-        if finger >= 0 and _before(sources, p, finger, row):
-            left = finger
-            while links.after[left] >= 0 and _before(sources, p, links.after[left], row):
-                left = int64(links.after[left])
-        else:
-            if finger >= 0:
-                left = finger
-            while left >= 0 and _before(sources, p, row, left):
-                left = int64(links.before[left])
+        links.counts[3] = min(links.counts[3] + STEPS, CREDIT)
+        left = -1
+        if not _before(sources, p, row, links.head[lane]):
+            left = _place(sources, p, links, lane, row)
+            if left == -2:
+                links.before[row], links.after[row] = -1, -1
+                links.side[lane] = _meld(sources, p, links, int64(links.side[lane]), row)
+                return
         links.finger[lane] = row
+    _link(links, lane, left, row)
+
+
+@inner
+def _link(links: Links, lane: int, left: int, row: int) -> None:
+    """Put a row into the list behind `left`, -1: before all."""
     right = int64(links.after[left]) if left >= 0 else int64(links.head[lane])
     links.before[row], links.after[row] = left, right
     if left >= 0:
@@ -103,6 +163,20 @@ def _insert(sources: Table, p: Rows, links: Links, lane: int, row: int) -> None:
         links.before[right] = row
     else:
         links.tail[lane] = row
+
+
+@kernel
+def _from_the_side(sources: Table, p: Rows, links: Links, lanes: I32, until: I64) -> None:
+    """Bring the rows below `until` from the lanes' sides into their lists, all of which are walked up to there."""
+    for j in range(lanes.shape[0]):
+        lane = lanes[j]
+        row, left = int64(links.side[lane]), int64(links.head[lane])
+        while row >= 0 and p.time[row] < until[j]:
+            links.side[lane] = _popped(sources, p, links, row)
+            while links.after[left] >= 0 and _before(sources, p, links.after[left], row):  # the head is before every row at the side
+                left = int64(links.after[left])
+            _link(links, lane, left, row)
+            left, row = row, int64(links.side[lane])
 
 
 @kernel
@@ -146,7 +220,7 @@ def _select(p: Rows, links: Links, lanes: I32, until: I64, found: I32, start: I6
 
 
 @kernel
-def _take(p: Rows, links: Links, lanes: I32, found: I32, start: I64, out: Rows) -> None:
+def _take(sources: Table, p: Rows, links: Links, lanes: I32, found: I32, start: I64, out: Rows) -> None:
     """Move the selected rows out of the pool."""
     for j in range(lanes.shape[0]):
         if start[j] == start[j + 1]:
@@ -158,6 +232,10 @@ def _take(p: Rows, links: Links, lanes: I32, found: I32, start: I64, out: Rows) 
             links.before[rest] = -1
         else:
             links.tail[lane] = -1
+        first = int64(links.side[lane])
+        if first >= 0 and (rest < 0 or _before(sources, p, first, rest)):
+            links.side[lane] = _popped(sources, p, links, first)
+            _link(links, lane, -1, first)
         for k in range(start[j], start[j + 1]):
             row = found[k]
             if links.finger[lane] == row:
@@ -183,10 +261,11 @@ def _order_free(links: Links) -> None:
 
 
 class Pending:
-    """Memory: 61 bytes a sample, 12 a lane."""
+    """Memory: 61 bytes a sample, 16 a lane."""
 
     def __init__(self) -> None:
         self.rows, self.links = empty_rows(16), empty_links()
+        self._sources = Dictionary().table  # as of the last admission: it knows the source of every row that waits
 
     def __len__(self) -> int:
         return int(self.links.counts[2])
@@ -196,42 +275,47 @@ class Pending:
         k = self.links
         if lanes > len(k.head):
             self.links = k._replace(
-                head=grown(k.head, lanes, -1), tail=grown(k.tail, lanes, -1), finger=grown(k.finger, lanes, -1)
-            )
+                head=grown(k.head, lanes, -1), tail=grown(k.tail, lanes, -1), finger=grown(k.finger, lanes, -1),
+                side=grown(k.side, lanes, -1),
+            )  # fmt: skip
 
     def admit(
         self, sources: Table, input_rank: int, messages: Messages, offset: I64, lane: I32, time: I64, content: Content, verdict: I8
     ) -> None:  # fmt: skip
         """Take the accepted samples in. `offset`: of each message."""
+        self._sources = sources
         need = max(int(self.links.counts[0]), len(self) + int(np.count_nonzero(verdict == ACCEPTED)))
         if need > min(len(self.rows.time), len(self.links.after)):
             self.rows = Rows._make(grown(column, need) for column in self.rows)
             self.links = self.links._replace(after=grown(self.links.after, need, -1), before=grown(self.links.before, need, -1))
         _admit(sources, self.rows, self.links, input_rank, messages, offset, lane, time, content, verdict)
 
+    def _select(self, lanes: I32, until: I64) -> tuple[I32, I64]:
+        """Row numbers of the lanes' samples below `until` in order, lane by lane; and where each lane's start."""
+        found, start = np.empty(len(self), np.int32), np.zeros(len(lanes) + 1, np.int64)
+        _from_the_side(self._sources, self.rows, self.links, lanes, until)
+        count = _select(self.rows, self.links, lanes, until, found, start)
+        return found[:count], start
+
     def release(self, lanes: I32, until: I64) -> tuple[Rows, I64]:
         """Take out the samples of each lane that lie below its `until`, in order; and where each lane's rows start."""
-        found, start = np.empty(len(self), np.int32), np.zeros(len(lanes) + 1, np.int64)
-        count = _select(self.rows, self.links, lanes, until, found, start)
+        found, start = self._select(lanes, until)
+        count = len(found)
         out = Rows._make(np.empty(count, column.dtype) for column in self.rows)
-        _take(self.rows, self.links, lanes, found, start, out)
+        _take(self._sources, self.rows, self.links, lanes, found, start, out)
         if 2 * count > int(self.links.counts[0]):  # of a smaller part it would cost more than it saves
             _order_free(self.links)
         return out, start
 
     def rows_of(self, input_rank: int) -> I64:
         """Row numbers of the waiting samples of an input."""
-        found, start = np.empty(len(self), np.int32), np.zeros(len(self.links.head) + 1, np.int64)
-        every = np.arange(len(self.links.head), dtype=np.int32)
-        _select(self.rows, self.links, every, np.full(len(every), np.iinfo(np.int64).max), found, start)
+        found, _ = self._select(np.arange(len(self.links.head), dtype=np.int32), np.full(len(self.links.head), POS))
         wanted: I32 = found[self.rows.input[found] == input_rank]
         return wanted.astype(np.int64)
 
     def all_rows(self, lanes: int) -> tuple[Rows, I64]:
         """A copy of everything, lane by lane, for a snapshot."""
-        every, found = np.arange(lanes, dtype=np.int32), np.empty(len(self), np.int32)
-        start = np.zeros(lanes + 1, np.int64)
-        _select(self.rows, self.links, every, np.full(lanes, np.iinfo(np.int64).max), found, start)
+        found, start = self._select(np.arange(lanes, dtype=np.int32), np.full(lanes, POS))
         return Rows._make(column[found] for column in self.rows), start
 
     def restore(self, rows: Rows, start: I64) -> None:
