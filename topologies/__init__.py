@@ -12,6 +12,8 @@ from topologies.context import RULES as CONTEXT_RULES
 from topologies.context import context
 from topologies.downsample import RULES as DOWNSAMPLE_RULES
 from topologies.downsample import downsample
+from topologies.quality import RULES as QUALITY_RULES
+from topologies.quality import quality
 
-NAMED: dict[str, Callable[[Configuration], Topology]] = {"context": context, "downsample": downsample}
-RULES: dict[str, str] = {"context": CONTEXT_RULES, "downsample": DOWNSAMPLE_RULES}
+NAMED: dict[str, Callable[[Configuration], Topology]] = {"context": context, "downsample": downsample, "quality": quality}
+RULES: dict[str, str] = {"context": CONTEXT_RULES, "downsample": DOWNSAMPLE_RULES, "quality": QUALITY_RULES}

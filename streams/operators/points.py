@@ -110,10 +110,15 @@ def settled(points: Points, rings: I64, source: U8) -> Points:
     _settle(points, rings, source)
     used, alive = points.used.tolist()
     if used > _WASTEFUL and used > 2 * alive:
-        target = np.empty(alive, np.uint8)
-        _move(points, target)
-        points = points._replace(arena=target)
+        points = compacted(points)
     return points
+
+
+def compacted(points: Points) -> Points:
+    """The same points with nothing between them in the arena."""
+    target = np.empty(max(1, int(points.used[1])), np.uint8)
+    _move(points, target)
+    return points._replace(arena=target)
 
 
 def points_to_columns(points: Points, rings: I64) -> Columns:

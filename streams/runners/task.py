@@ -20,6 +20,7 @@ import numpy as np
 from streams.catalogue import Catalogue, Topic
 from streams.codec.blobs import Blobs, RecordReader
 from streams.codec.derived import CitedArena, DerivedReader
+from streams.codec.deviations import DeviationEncoder
 from streams.codec.log import Log
 from streams.codec.outputs import ContextTable, Encoded, Encoder, merged
 from streams.codec.reader import Read, Reader
@@ -38,7 +39,7 @@ from streams.runners.toldbook import ToldBook
 from streams.time.frontier import Release
 from streams.time.gate import ACCEPTED, CONFLICT, FUTURE, LATE, Gate, emptied
 from streams.time.limits import ClassTable
-from streams.topology import Topology
+from streams.topology import Sink, Topology
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +112,13 @@ class Task:
     def renew_encoders(self) -> None:
         version = self.adopted.configuration.fingerprint
         cited = {step.id: [self.origins[s.rank] for s in step.sources] for step in self.topology.steps}
-        self.encoders = [
-            Encoder(
-                k.topic, self.environment.catalogue.of(k.topic).schema, k.binding, f"{self.topology.name}.{k.step}", version,
-                self.environment.schema_id(k.topic), [(o.topic, o.partition) for o in cited[k.step]],
-            ) for k in self.topology.sinks
-        ]  # fmt: skip
+        self.encoders = [self._encoder(sink, version, [(o.topic, o.partition) for o in cited[sink.step]]) for sink in self.topology.sinks]
+
+    def _encoder(self, sink: Sink, version: str, cited: Sequence[tuple[str, int]]) -> Encoder | DeviationEncoder:
+        rule, schema_id = f"{self.topology.name}.{sink.step}", self.environment.schema_id(sink.topic)
+        if sink.binding == "deviations":
+            return DeviationEncoder(sink.topic, rule, version, self.adopted.epoch.number, schema_id)
+        return Encoder(sink.topic, self.environment.catalogue.of(sink.topic).schema, sink.binding, rule, version, schema_id, cited)
 
     # ---- in
 

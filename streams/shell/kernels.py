@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +26,14 @@ from streams.codec.murmur import partition_of
 from streams.codec.out_record import OutRecord
 from streams.configuration import Configuration
 from streams.configuration import parse as configured
+from streams.model.characteristic import CharacteristicRow, Characteristics
 from streams.model.hierarchy import AssetRow, Hierarchy
+from streams.operators.points import compacted, new_points
 from streams.runners import state
 from streams.runners.epoch import Adopted, Epoch
 from streams.runners.memory import in_turn, run
-from streams.runners.task import Environment
+from streams.runners.stages import Derived
+from streams.runners.task import Environment, Task
 from streams.shell.deployment import topology_of
 from streams.shell.ingest.encoding import Message, encoded
 from streams.shell.ingest.packing import cut
@@ -54,6 +58,15 @@ hold = "10 min"
 order_history = "1 h"
 treat_uncertain_as_bad = true
 rollovers = [["parts", 100, 40]]
+"""
+_LATER = """
+application = "later"
+topology = "quality"
+[rules]
+window = "2 min"
+clear_after = 3
+stuck = [["*", 2]]
+missing = [["*", "10 min"]]
 """
 _LIMITS = """[inputs."{0}"]
 lateness = {{ live = "1 s" }}
@@ -120,6 +133,7 @@ def _fold() -> None:
     """Two epochs of a task of the `context` topology, a snapshot between any two slices; and what only ingest, or only chance, calls."""
     partition_of(LINE.encode(), 8)
     Blobs().compact(np.zeros(0, np.int64))
+    compacted(new_points(8))
     one = np.zeros(1, np.int64)
     cut(np.ones(1, np.bool_), one, one, one, one, 1, 1)
     logs = {topic: _log(topic) for topic in _INPUTS}
@@ -131,8 +145,26 @@ def _fold() -> None:
         Adopted(Epoch(0, (0,) * len(logs), {}, first.fingerprint), first, Hierarchy()),
         Adopted(Epoch(1, half, {}, second.fingerprint), second, parents),
     ]
-    for task, _ in run(topology_of, epochs, environment, logs, in_turn(20)):
-        state.load(topology_of, task.adopted, environment, state.unpacked(state.packed(state.dump(task))))
+    later = _later(environment)
+    derived = Derived(later.topology.inputs)
+    for task, transaction in run(topology_of, epochs, environment, logs, in_turn(20)):
+        again = state.load(topology_of, task.adopted, environment, state.unpacked(state.packed(state.dump(task))))
+        for topic, log in derived.logs(again, transaction).items():
+            later.feed(later.topology.inputs.index(topic), log)
+        later.advance()
+        later.take()
+        later = state.load(topology_of, later.adopted, later.environment, state.unpacked(state.packed(state.dump(later))))
+
+
+def _later(environment: Environment) -> Task:
+    """A task of the stage behind `context`."""
+    chosen = configured(_LATER)
+    tables = {one.fingerprint: one.time.classes for one in (_configuration("2 min"), _configuration("3 min"))}
+    named = (("temperature", "Cel"), ("bore", "mm"))
+    rows = [CharacteristicRow(LINE, "asset-1", tag, "", unit, 0, 1, 1.0, 1.0, 0.9, 1.1, 0.5, 1.5) for tag, unit in named]
+    epoch = Epoch(0, (0, 0), {}, chosen.fingerprint)
+    return Task(topology_of, Adopted(epoch, chosen, Hierarchy(), (), Characteristics.of(rows)),
+                replace(environment, class_table=tables.__getitem__))  # fmt: skip
 
 
 def _configuration(size: str) -> Configuration:
