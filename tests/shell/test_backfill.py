@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
+from streams.catalogue import schema_of
 from streams.codec.log import Log
 from streams.errors import AndonError, DataError, InvalidValue, SettingsError
 from streams.kafka.reader import Record
@@ -51,7 +52,7 @@ def exported(folder: Path, logs: list[dict[str, Log]]) -> Path:
             rows.append({"first": 0, "next": len(found), "end": len(found), "records": len(found)})
         topics[name] = {"topic": name, "append": "header", "partitions": rows, "schema_ids": [plantday.SCHEMA_IDS[name]]}
     ids = {plantday.SCHEMA_IDS[name]: name for name in topics}
-    schemas = {str(n): {"schema": json.dumps(records.schema_of(name)), "subjects": []} for n, name in ids.items()}
+    schemas = {str(n): {"schema": json.dumps(schema_of(name)), "subjects": []} for n, name in ids.items()}
     about = {"format": 1, "application": plantday.configuration().application, "topology": "context", "prefix": ""}
     (folder / "manifest.json").write_text(json.dumps({**about, "topics": topics, "schemas": schemas}))
     return folder
