@@ -97,7 +97,9 @@ def test_limits_are_those_of_the_document(document: Path, by_hand: list[Measured
         each.characteristic: (each.nominal, each.lsl, each.usl) for each in by_hand
     }
     assert len(limits.rows) == 28
-    assert {(row.product, row.unit) for row in limits.rows} == {("COVER", "mm")}
+    assert {(row.line, row.asset, row.product, row.unit) for row in limits.rows} == {
+        ("nist/gaithersburg/shop/line-d", "Hurco04", "COVER", "mm")
+    }
     assert {row.characteristic: row.modifier for row in limits.rows if row.modifier} == {"POSITION2/CYLINDER3": "MAXIMUM"}
     assert limits.verdicts == {"agrees": 541}
 

@@ -23,7 +23,7 @@ To = Annotated[Path | None, typer.Option("--to", help="Write the rows here.", sh
 
 
 def limits(files: Files, mapping: MappingFile, format_: Format = "jsonl", to: To = None) -> None:
-    """Write nominal, lower and upper limit of each characteristic of each product that these files measure. Needs no Kafka.
+    """Write nominal, lower and upper limit of each characteristic by asset and product that these files measure. Needs no Kafka.
 
     Rows come sorted; where there is no limit on a side there is none in the row (null, or an empty cell). Two limits for one
     characteristic of a product end it with exit code 3.
@@ -55,10 +55,11 @@ def print_limits(out: Console, found: Limits) -> None:
     """For `andon mapping check`; nothing where no file has limits."""
     if not found.verdicts:
         return
-    table = Table("product", "characteristic", "unit", "nominal", "lower", "upper", "modifier", title="limits", title_justify="left")
+    columns = ("asset", "product", "characteristic", "unit", "nominal", "lower", "upper", "modifier")
+    table = Table(*columns, title="limits", title_justify="left")
     for row in found.rows:
         numbers = ("" if number is None else repr(number) for number in (row.nominal, row.lsl, row.usl))
-        table.add_row(row.product, row.characteristic, row.unit, *numbers, row.modifier)
+        table.add_row(row.asset, row.product, row.characteristic, row.unit, *numbers, row.modifier)
     out.print(table)
     said = ", ".join(f"{count:,} {verdict}" for verdict, count in sorted(found.verdicts.items()))
     out.print(f"verdicts held against value and limits: {said}\n")

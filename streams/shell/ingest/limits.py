@@ -1,8 +1,9 @@
 """Limits that came with measurements, as rows: for a topology that checks tolerances, or for people.
 
-    characteristic, product, unit     as the measurements say them, so that limits are found by them
-    nominal, lsl, usl                 numbers in that unit, or none; a limit on one side is usual
-    modifier                          MAXIMUM or LEAST: the limit grows with the feature's size (see verdicts.py)
+    line, asset, characteristic,
+    product, unit                 as the measurements say them, so that limits are found by them
+    nominal, lsl, usl             numbers in that unit, or none; a limit on one side is usual
+    modifier                      MAXIMUM or LEAST: the limit grows with the feature's size (see verdicts.py)
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from streams.shell.ingest.verdicts import NUMBERS, VERDICTS
 class Limit(NamedTuple):
     """One row. None: no nominal, or no limit on that side."""
 
+    line: str
+    asset: str
     characteristic: str
     product: str
     unit: str
@@ -33,13 +36,18 @@ class Limit(NamedTuple):
     usl: float | None
     modifier: str
 
+    @property
+    def key(self) -> tuple[str, str, str, str]:
+        """What it is a limit of: there is one row for it."""
+        return self.line, self.asset, self.characteristic, self.product
+
 
 class Limits:
     """An observer of a scan (see scan.py): the limits of every measurement that is written, or refused only because its part has no
     operation in this run. verdicts: what became of the inspector's verdicts, of all entries of files that have limits."""
 
     def __init__(self) -> None:
-        self._rows: dict[tuple[str, str], tuple[Limit, str, int]] = {}
+        self._rows: dict[tuple[str, str, str, str], tuple[Limit, str, int]] = {}
         self.verdicts: Counter[str] = Counter()
 
     def __call__(self, source: Source, entries: pl.DataFrame) -> None:
@@ -50,24 +58,24 @@ class Limits:
         kept = entries.filter((pl.col("fate") == e.WRITTEN) | (pl.col("reason") == NO_OPERATION))
         kept = kept.filter(pl.any_horizontal(pl.col(*NUMBERS).is_not_null()))
         names = [name for name in ("characteristic", "product", "unit") if name in kept.columns]
-        for row in kept.unique(["rule", "tag", *names, *NUMBERS, "modifier"], keep="first", maintain_order=True).iter_rows(named=True):
+        of = ["path", "asset", "rule", "tag", *names, *NUMBERS, "modifier"]
+        for row in kept.unique(of, keep="first", maintain_order=True).iter_rows(named=True):
             self._add(source, row)
 
     def _add(self, source: Source, row: dict[str, Any]) -> None:
-        limit = Limit(*source.measured(row), row["nominal"], row["lsl"], row["usl"], row["modifier"])
+        limit = Limit(row["path"], row["asset"], *source.measured(row), row["nominal"], row["lsl"], row["usl"], row["modifier"])
         file, line = str(source.identity.path), int(row["at"])
-        before, *where = self._rows.setdefault((limit.characteristic, limit.product), (limit, file, line))
+        before, *where = self._rows.setdefault(limit.key, (limit, file, line))
         if before != limit:
             raise DataError(
-                "a characteristic of a product has two limits", characteristic=limit.characteristic, product=limit.product,
-                file=file, line=line, limits=limit[2:], before=before[2:], where=where,
-                hint="let `characteristic` or `product` of the mapping tell them apart",
+                "a characteristic of a product has two limits", of=limit.key, file=file, line=line, limits=limit[4:], before=before[4:],
+                where=where, hint="let `characteristic` or `product` of the mapping tell them apart",
             )  # fmt: skip
 
     @property
     def rows(self) -> list[Limit]:
-        """By product and characteristic, sorted by their bytes."""
-        return sorted((limit for limit, _, _ in self._rows.values()), key=lambda row: (row.product.encode(), row.characteristic.encode()))
+        """By what they are limits of, sorted by bytes."""
+        return sorted((limit for limit, _, _ in self._rows.values()), key=lambda row: tuple(part.encode() for part in row.key))
 
 
 def _json_lines(rows: Iterable[Limit], to: TextIO) -> None:

@@ -35,6 +35,7 @@ modifier = { column = "mod" }
 contradiction = "keep"
 """
 TEXT = LONG + RULE
+PLACE = ("acme/hamburg/press/line-1", "press-1")
 REFUSE = TEXT.replace('"keep"', '"refuse"')
 
 
@@ -115,8 +116,8 @@ def test_rows_of_limits_are_one_a_characteristic_and_product(tmp_path: Path) -> 
     limits = rows_of(tmp_path, *lines, "5,c,1,,,,PASS,,q,mm")
 
     assert limits.rows == [
-        Limit("b", "p", "mm", 1.0, 0.0, 2.0, ""), Limit("a", "q", "[in_i]", None, 0.0, None, ""),
-        Limit("b", "q", "mm", None, None, 3.0, "LEAST"),
+        Limit(*PLACE, "a", "q", "[in_i]", None, 0.0, None, ""), Limit(*PLACE, "b", "p", "mm", 1.0, 0.0, 2.0, ""),
+        Limit(*PLACE, "b", "q", "mm", None, None, 3.0, "LEAST"),
     ]  # fmt: skip
 
 
