@@ -40,12 +40,18 @@ class _Bytes:
 
     def take(self, size: int) -> bytes:
         if size < 0 or self.at + size > len(self.raw):
-            raise DataError("the orders of a derived record are no Avro array of orders", bytes=self.raw.hex(), at=self.at)
+            raise self.refused()
         self.at += size
         return self.raw[self.at - size : self.at]
 
     def text(self) -> str:
-        return self.take(self.number()).decode()
+        try:
+            return self.take(self.number()).decode()
+        except UnicodeDecodeError as error:
+            raise self.refused() from error
+
+    def refused(self) -> DataError:
+        return DataError("the orders of a derived record are no Avro array of orders", bytes=self.raw.hex(), at=self.at)
 
 
 def order_refs(raw: bytes) -> tuple[OrderRef, ...]:
@@ -56,7 +62,7 @@ def order_refs(raw: bytes) -> tuple[OrderRef, ...]:
             source.number()
         found += [OrderRef(source.text(), source.text(), source.text(), source.text()) for _ in range(abs(count))]
     if source.at != len(source.raw):
-        raise DataError("there are bytes behind the orders of a derived record", bytes=raw.hex(), at=source.at)
+        raise source.refused()
     return tuple(found)
 
 
