@@ -18,7 +18,7 @@ from streams.runners.live import snapshots
 from streams.runners.live.setup import Setup
 from streams.runners.records import RecordWriter
 from streams.runners.state import version_of
-from tests.live.byhand import Hands, by_hand
+from tests.live.byhand import Hand, Hands, by_hand
 from tests.live.plant import INPUTS, Plant
 
 pytestmark = pytest.mark.timeout(300)
@@ -40,6 +40,7 @@ class Shelf:
 
     plant: Plant
     setup: Setup
+    partition: int = PARTITION
     written: list[tuple[int, int, str]] = field(default_factory=list)
     states: dict[int, bytes] = field(default_factory=dict)
     keys: list[bytes] = field(default_factory=list)
@@ -50,13 +51,13 @@ class Shelf:
                     "state_version": "v"} | changed  # fmt: skip
         writer = RecordWriter(self.setup.application, self.setup.schema_id)
         state = {"bytes": np.frombuffer(self.states[generation], np.uint8)}
-        made = list(snapshots.records(self.setup, PARTITION, generation, state, manifest, writer))
+        made = list(snapshots.records(self.setup, self.partition, generation, state, manifest, writer))
         pieces, last = made[:-1], made[-1]
         kept = {LOST_FIRST: pieces[1:], LOST_LAST: pieces[:-1], LOST_ALL: []}.get(damage, pieces)
         if damage == CHECKSUM:
             kept[0] = (kept[0][0], kept[0][1][:-40] + bytes([kept[0][1][-40] ^ 1]) + kept[0][1][-39:])
         for key, value in (*kept, last):
-            self.plant.producer.produce(self.setup.snapshots.name, value, key, partition=PARTITION)
+            self.plant.producer.produce(self.setup.snapshots.name, value, key, partition=self.partition)
         assert self.plant.producer.flush(20) == 0
         self.written.append((generation, at, damage))
         self.keys += [key for key, _ in made]
@@ -66,7 +67,7 @@ class Shelf:
         told: list[tuple[int, str]] = []
         with KafkaReader(self.plant.client) as reader:
             taken, following = snapshots.newest(
-                reader, self.setup, PARTITION, lambda at, epoch: at[0] <= committed and epoch == 0, lambda *one: told.append(one)
+                reader, self.setup, self.partition, lambda at, epoch: at[0] <= committed and epoch == 0, lambda *one: told.append(one)
             )
         if taken is not None:
             assert taken.state["bytes"].tobytes() == self.states[taken.generation], "its pieces in their order"
@@ -137,39 +138,42 @@ def test_bytes_that_are_no_state_are_passed_over_and_other_inputs_are_refused(
         shelf.newest(100)
 
 
-def test_recovery_goes_on_from_an_older_one_or_from_the_log_and_stops_only_where_the_log_has_gone(plant: Plant, hands: Hands) -> None:
-    def write(count: int) -> None:
-        for _ in range(count):
+def worked(plant: Plant, hands: Hands, partition: int, snapshot: bool) -> Hand:
+    """An owner that has folded five blanks an input, taken a snapshot or not, and folded five more."""
+    hand = hands.take(partition=partition)
+    for last in (False, True):
+        for _ in range(5):
             plant.everywhere({"kind": "BLANK", "source": ""})
         plant.producer.flush()
+        hand.work()
+        if snapshot and not last:
+            hand.owner.snapshot()
+    return hand
 
-    write(5)
-    hand = hands.take(partition=PARTITION)
-    first = hand.owner.committed
-    hand.work()
-    hand.owner.snapshot()
-    older = hand.owner.committed
-    write(5)
-    hand.work()
-    committed = hand.owner.committed
-    shelf = Shelf(plant, hands.setup)
-    shelf.put(1, 0, CHECKSUM, state_version=version_of(hand.owner.task.topology), offsets=list(committed))
 
-    second = hands.take(partition=PARTITION)
-    assert second.owner.committed == committed and second.owner.task.vector == list(committed)
-    assert second.owner.counts.snapshots_damaged == 1
-    assert second.owner.counts.refolded == sum(committed) - sum(older) > 0
-    assert ("snapshot-damaged", {"generation": 1, "reason": "its checksum differs"}) in second.told
-    assert second.owner.task.ledger.counts.tolist() == hand.owner.task.ledger.counts.tolist()
+def damaged(plant: Plant, hand: Hand, generation: int) -> None:
+    version, where = version_of(hand.owner.task.topology), list(hand.owner.committed)
+    Shelf(plant, hand.setup, hand.partition).put(generation, 0, CHECKSUM, state_version=version, offsets=where)
 
-    empty = AdminClient(plant.client).delete_records([TopicPartition(hands.setup.snapshots.name, PARTITION, 2)])
-    for future in empty.values():  # the whole one and its manifest
+
+def test_recovery_goes_on_from_an_older_one(plant: Plant, hands: Hands) -> None:
+    hand = worked(plant, hands, 0, snapshot=True)
+    damaged(plant, hand, 1)
+    found = hands.take(partition=0).owner
+    assert found.counts.snapshots_damaged == 1 and found.counts.refolded == 5 * len(INPUTS)
+    assert (found.committed, tuple(found.task.vector)) == (hand.owner.committed, hand.owner.committed)
+    assert found.task.ledger.counts.tolist() == hand.owner.task.ledger.counts.tolist()
+
+
+def test_recovery_goes_on_from_the_log_and_stops_only_where_that_has_gone_too(plant: Plant, hands: Hands) -> None:
+    hand = worked(plant, hands, 1, snapshot=False)
+    damaged(plant, hand, 0)
+    taken = hands.take(partition=1)
+    assert ("snapshot-damaged", {"generation": 0, "reason": "its checksum differs"}) in taken.told
+    assert taken.owner.counts.refolded == 10 * len(INPUTS) and tuple(taken.owner.task.vector) == hand.owner.committed
+    assert taken.owner.task.ledger.counts.tolist() == hand.owner.task.ledger.counts.tolist()
+    admin = AdminClient(plant.client)
+    for future in admin.delete_records([TopicPartition(f"{plant.prefix}ot.state.v1", 1, 2)]).values():
         future.result(20)
-    third = hands.take(partition=PARTITION)
-    assert third.owner.counts.refolded == sum(committed) - sum(first), "from the start of the log"
-    assert third.owner.task.ledger.counts.tolist() == hand.owner.task.ledger.counts.tolist()
-
-    for future in AdminClient(plant.client).delete_records([TopicPartition(f"{plant.prefix}ot.state.v1", PARTITION, 2)]).values():
-        future.result(20)
-    with pytest.raises(GapError, match=r"no longer reaches back.*begins_with=0, log_start=2, .*damaged_snapshots=\[1\]"):
-        hands.take(partition=PARTITION)
+    with pytest.raises(GapError, match=r"no longer reaches back.*begins_with=0, log_start=2, .*damaged_snapshots=\[0\]"):
+        hands.take(partition=1)
