@@ -55,13 +55,20 @@ class Charts:
             for chart in range(self.count):
                 self._fill(chart, self._rows_of(int(self.signal[chart]), int(self.product[chart])))
         key = signal.astype(np.int64) << 32 | product
-        fresh = np.setdiff1d(key, self._pairs)
-        if len(fresh):
-            found = [self._chart_of(int(one >> 32), int(one & 0xFFFFFFFF)) for one in fresh]
-            pairs = np.concatenate([self._pairs, fresh])
-            order = np.argsort(pairs)
-            self._pairs, self._chart = pairs[order], np.concatenate([self._chart, np.array(found, np.int32)])[order]
-        return self._chart[np.searchsorted(self._pairs, key)]
+        at = np.searchsorted(self._pairs, key)
+        known = np.zeros(len(key), np.bool_)
+        known[at < len(self._pairs)] = self._pairs[at[at < len(self._pairs)]] == key[at < len(self._pairs)]
+        if not known.all():
+            self._add(np.unique(key[~known]))
+            at = np.searchsorted(self._pairs, key)
+        return self._chart[at]
+
+    def _add(self, fresh: I64) -> None:
+        """Pairs that are asked for the first time under these limits."""
+        found = [self._chart_of(int(one >> 32), int(one & 0xFFFFFFFF)) for one in fresh]
+        pairs = np.concatenate([self._pairs, fresh])
+        order = np.argsort(pairs)
+        self._pairs, self._chart = pairs[order], np.concatenate([self._chart, np.array(found, np.int32)])[order]
 
     def _rows_of(self, signal: int, product: int) -> list[CharacteristicRow]:
         asset, tag, unit = (part.decode() for part in self._names.signals.decode(signal))
