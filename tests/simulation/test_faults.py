@@ -30,7 +30,7 @@ def centre(name: str, asset: str, product: str) -> Nominal:
     return next(n for n in nominals(Plant.named("S")) if (n.name, n.asset, n.product) == (name, asset, product))
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(st.integers(0, 2**40), st.sampled_from(["S", "M"]), st.integers(0, 1800))
 def test_a_long_run_has_every_kind_apart_and_none_in_the_drain(seed: int, name: str, more_s: int) -> None:
     plant = Plant.named(name)

@@ -7,7 +7,7 @@ from collections import defaultdict
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.simulation.floor import BLOCKED, Floor
+from streams.simulation.floor import Floor
 from streams.simulation.orders import Booking
 from streams.simulation.plant import EXECUTION, TOTAL, Plant
 from streams.simulation.told import CountTold, MeasuredTold, StateTold, Told
@@ -24,7 +24,7 @@ def happened(seed: int, seconds: int) -> tuple[Floor, list[Told]]:
     return floor, told
 
 
-@settings(max_examples=15)
+@settings(max_examples=15, deadline=None)
 @given(st.integers(0, 2**40))
 def test_parts_go_through_every_machine_in_order_and_buffers_hold_what_they_can(seed: int) -> None:
     _, told = happened(seed, 1500)
@@ -45,7 +45,7 @@ def test_parts_go_through_every_machine_in_order_and_buffers_hold_what_they_can(
     assert len(serials[len(place) - 1]) > 50
 
 
-@settings(max_examples=15)
+@settings(max_examples=15, deadline=None)
 @given(st.integers(0, 2**40))
 def test_orders_never_overlap_in_a_cell_and_what_is_booked_is_what_ran(seed: int) -> None:
     """Corrections applied, the bookings of a cell give exactly the runs; what was made adds up to what was planned."""
@@ -56,12 +56,12 @@ def test_orders_never_overlap_in_a_cell_and_what_is_booked_is_what_ran(seed: int
             assert one.until_us is not None and one.until_us <= after.since_us
         booked = [one for one in told if isinstance(one, Booking) and one.work_center == cell.cell.id]
         corrected = {(one.order.number, one.corrects_us): one.corrected_us for one in booked if one.event == "CORRECTED"}
+        over = {one.order.number for one in booked if one.event == "ENDED"}  # the start of the last one may still be corrected
         begins = [
             (corrected.get((one.order.number, one.event_us), one.event_us), one.order.number)
-            for one in booked if one.event in ("STARTED", "RESUMED")
+            for one in booked if one.event in ("STARTED", "RESUMED") and one.order.number in over
         ]  # fmt: skip
-        told_late = {one.order.number for one in booked if one.event == "STARTED"}
-        assert sorted(begins) == [(run.since_us, run.order) for run in runs if run.order in told_late and _told(run.since_us, begins)]
+        assert begins == [(run.since_us, run.order) for run in runs if run.order in over]
         ends = [(one.event_us, one.order.number) for one in booked if one.event in ("ENDED", "PAUSED")]
         assert ends == [(run.until_us, run.order) for run in runs if run.until_us is not None]
         for one in booked:
@@ -69,12 +69,7 @@ def test_orders_never_overlap_in_a_cell_and_what_is_booked_is_what_ran(seed: int
                 assert one.good is not None and one.scrap is not None and one.good + one.scrap == one.order.quantity
 
 
-def _told(since_us: int, begins: list[tuple[int | None, str]]) -> bool:
-    """Not so for a start whose correction lies beyond the end of the run."""
-    return since_us in {at for at, _ in begins}
-
-
-@settings(max_examples=10)
+@settings(max_examples=10, deadline=None)
 @given(st.integers(0, 2**40))
 def test_a_state_is_told_when_it_changes_and_every_minute(seed: int) -> None:
     _, told = happened(seed, 900)
@@ -89,4 +84,4 @@ def test_a_state_is_told_when_it_changes_and_every_minute(seed: int) -> None:
                 assert one.time_us - last[key][1] <= 60 * S
             last[key] = one.value, one.time_us
             seen.add(one.value)
-    assert len(last) == 10 and {"RUNNING", "STARVED", "SETUP"} <= seen | {BLOCKED}
+    assert len(last) == 10 and {"RUNNING", "STARVED", "SETUP"} <= seen

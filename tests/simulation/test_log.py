@@ -55,7 +55,7 @@ def test_the_hash_seed_of_the_interpreter_changes_nothing() -> None:
     assert told[0] == told[1] == f"{digest(run(5, 90))} []\n"
 
 
-@settings(max_examples=10)
+@settings(max_examples=10, deadline=None)
 @given(randoms())
 def test_how_far_it_is_read_at_a_time_changes_nothing(random: Random) -> None:
     whole, slow = run(8, 100), run(8, 100)
@@ -66,7 +66,7 @@ def test_how_far_it_is_read_at_a_time_changes_nothing(random: Random) -> None:
     assert read == list(whole)
 
 
-@settings(max_examples=10)
+@settings(max_examples=10, deadline=None)
 @given(st.integers(0, 2**40), st.integers(30, 400))
 def test_append_time_never_goes_back_and_the_key_decides_the_partition(seed: int, seconds: int) -> None:
     simulation = run(seed, seconds)
