@@ -69,22 +69,22 @@ def raw_logs(seed: int = 1) -> Raw:
     for n, time in enumerate(range(20, END, 60)):
         one = Sample("m1", time, Body("bore", 10.2 if n == 4 else 10.0, 0, (("product", "P"), ("serial", f"S{n}"), ("result", "PASS"))))
         logs["ot.measurement.v1"].append(Message("data", time, "cmm", 0, n, (one,)))
-    return {topic: columns(topic, [*log, Message("claim", END + 50, through=END + 40)]) for topic, log in logs.items()}
+    claims = [Message("claim", time, through=time - 5) for time in range(100, END, 100)]
+    last = Message("claim", END + 50, through=END + 40)
+    return {topic: columns(topic, sorted([*log, *claims, last], key=lambda m: m.append)) for topic, log in logs.items()}
 
 
 def derived_logs(raw: Raw) -> Raw:
     """What the first stage makes of them."""
     adopted = Adopted(Epoch(0, (0,) * len(INPUTS), {}, CONTEXT.fingerprint), CONTEXT, Hierarchy())
     found: dict[str, list[Any]] = defaultdict(list)
-    task = None
-    for task, transaction in memory.run(NAMED["context"], [adopted], ENVIRONMENT, raw, memory.in_turn(40)):  # noqa: B007
+    for task, transaction in memory.run(NAMED["context"], [adopted], ENVIRONMENT, raw, memory.in_turn(40)):
         for encoded in transaction.results:
             for key, value, headers in encoded.records():
                 found[encoded.topic].append((key, value, headers))
-    assert task is not None
-    for topic in DERIVED:
-        last = frontier_record(task, topic)
-        found[topic].append((last.key, last.value, last.headers))
+        for topic in DERIVED:
+            last = frontier_record(task, topic)
+            found[topic].append((last.key, last.value, last.headers))
     return {t: log_of([(n, END, k, v, pack_headers(h)) for n, (k, v, h) in enumerate(found[t])]) for t in DERIVED}
 
 
@@ -94,13 +94,19 @@ def new_task(configuration_: Configuration, limits: Characteristics) -> Task:
     return Task(quality, adopted, replace(ENVIRONMENT, application="quality", class_table=tables.__getitem__))
 
 
-def deviations(logs: Raw, limits: Characteristics = LIMITS, text: str = TEXT, piece: int = 1000, snapshots: bool = False) -> list[bytes]:
-    """Values of all records, fed in pieces, measurements first."""
-    task, found = new_task(parse(text), limits), []
-    for rank, topic in ((1, DERIVED[1]), (0, DERIVED[0])):
-        log = logs[topic]
-        for start in range(0, len(log.offset), piece):
-            task.feed(rank, log.part(start, min(start + piece, len(log.offset))))
+def deviations(
+    logs: Raw, limits: Characteristics = LIMITS, piece: int = 1000, snapshots: bool = False, then: tuple[str, Characteristics] | None = None
+) -> list[bytes]:
+    """Values of all records, fed in pieces, measurements first. then: rules and limits that are adopted behind half of the windows."""
+    task, found = new_task(parse(TEXT), limits), []
+    windows, measurements = (logs[topic] for topic in DERIVED)
+    count, half = len(windows.offset), len(windows.offset) // 2 if then else 0
+    for rank, log, first, end in ((1, measurements, 0, len(measurements.offset)), (0, windows, 0, half), (0, windows, half, count)):
+        if then and first:
+            rules = parse(then[0])
+            task.adopt(Adopted(Epoch(1, tuple(task.vector), {}, rules.fingerprint), rules, Hierarchy(), limits=then[1]))
+        for start in range(first, end, piece):
+            task.feed(rank, log.part(start, min(start + piece, end)))
             task.advance()
             for encoded in task.take().results:
                 found += [value for _, value, _ in encoded.records()]
@@ -211,6 +217,20 @@ def test_pieces_and_snapshots_change_no_byte(derived: Raw) -> None:
     assert whole
     assert deviations(derived, piece=7) == whole
     assert deviations(derived, piece=31, snapshots=True) == whole
+
+
+def test_an_epoch_of_limits_changes_what_comes_behind_it_whatever_the_pieces(derived: Raw) -> None:
+    """The limits are dated back: what is folded already stays as it was told."""
+    tight = ROW._replace(revision=2, valid_from_us=20, lower=49.95, upper=50.05)
+    then = (TEXT, Characteristics.of([tight, *(row for rows in LIMITS.rows.values() for row in rows)]))
+    whole = deviations(derived, then=then)
+    told = records_of("qual.deviation.v1", whole)
+    beyond = [(about["epoch"], about["limits_revision"]) for about in told if about["test"] == "BEYOND_LIMITS" and about["product"] == "P1"]
+    assert set(beyond) == {(0, 1), (1, 2)}
+    assert beyond == sorted(beyond)
+    before = [value for value, about in zip(whole, told, strict=True) if about["epoch"] == 0]
+    assert deviations(derived)[: len(before)] == before
+    assert deviations(derived, piece=5, snapshots=True, then=then) == whole
 
 
 def test_with_limits_that_hold_nothing_is_told_of_points(derived: Raw) -> None:
