@@ -19,7 +19,7 @@ import simpy
 from streams.simulation import chance
 from streams.simulation import orders as o
 from streams.simulation.orders import Booking, LiveOrder, OrderBook
-from streams.simulation.plant import EXECUTION, GOOD, OPERATOR, PROGRAM, SCRAP, SECOND_US, TOTAL, Cell, Line, Machine, Plant
+from streams.simulation.plant import EXECUTION, GOOD, PERSON, PROGRAM, SCRAP, SECOND_US, TOTAL, Cell, Line, Machine, Plant
 from streams.simulation.told import CountTold, MeasuredTold, StateTold, Told
 from streams.simulation.truth import OrderRun
 
@@ -31,7 +31,7 @@ JITTER: Final = 0.05  # of a cycle, either way
 BREAKDOWN: Final = 0.002  # of a part
 REPAIR_US: Final = (10 * SECOND_US, 30 * SECOND_US)
 SCRAP_RATE: Final = 0.004  # of parts within tolerance
-SIGN_ON_US: Final = (60 * SECOND_US, 240 * SECOND_US)  # late, an operator signs on
+SIGN_ON_US: Final = (60 * SECOND_US, 240 * SECOND_US)  # late, a person signs on
 CHECK_US: Final = 60 * SECOND_US  # states are confirmed so often
 SHIFT_US: Final = 8 * 3600 * SECOND_US
 
@@ -226,10 +226,10 @@ class Floor:
                                       product=cell.line.products[order.product], since_us=self.now_us, until_us=None))  # fmt: skip
 
     def _sign_on(self, cell: LiveCell) -> None:
-        """The operator of the shift signs on to the cell, and the terminal sends it minutes later."""
-        who = f"operator-{100 * (self.now_us // SHIFT_US % 3 + 1) + 10 * cell.place[0] + cell.place[1]}"
+        """The person of the shift signs on to the cell, and the terminal sends it minutes later."""
+        who = f"person-{100 * (self.now_us // SHIFT_US % 3 + 1) + 10 * cell.place[0] + cell.place[1]}"
         delay_us = chance.between(self._streams[cell.place[0]], *SIGN_ON_US)
-        self._tell(StateTold(*cell.place, -1, OPERATOR, who, "sign-on", self.now_us, delay_us))
+        self._tell(StateTold(*cell.place, -1, PERSON, who, "sign-on", self.now_us, delay_us))
 
     def _shifts(self) -> Process:
         while True:

@@ -19,7 +19,7 @@ from typing import Any, Final, NamedTuple
 from streams.kernel import NEG
 from streams.simulation import chance
 from streams.simulation.floor import LiveCell
-from streams.simulation.plant import ENERGY, OPERATOR, SECOND_US
+from streams.simulation.plant import ENERGY, PERSON, SECOND_US
 from streams.simulation.signals import CellSignals, Readings
 from streams.simulation.told import CountTold, MeasuredTold, StateTold
 
@@ -220,7 +220,7 @@ class Gateway:
 
     def _at_terminal(self, one: StateTold) -> Sent:
         """What a person enters at the cell's terminal: minutes late, by a way of its own."""
-        assert one.tag == OPERATOR, "only operators sign on at a terminal"
+        assert one.tag == PERSON, "only persons sign on at a terminal"
         self._sums.samples[STATE] += 1
         head = {"kind": "DATA", "source": self._terminal, "boot": self._first_boot, "sequence": self._signed_on}
         self._signed_on += 1

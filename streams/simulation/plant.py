@@ -27,7 +27,7 @@ from streams.model.path import line_path
 
 SECOND_US: Final = 1_000_000
 EXECUTION, PROGRAM = "execution", "program"  # tags of ot.state.v1, of a machine
-OPERATOR = "operator"  # tag of ot.state.v1, of a cell
+PERSON = "person"  # tag of ot.state.v1, of a cell
 GOOD, SCRAP, TOTAL, ENERGY = "good", "scrap", "total", "energy"  # tags of ot.count.v1; energy in Wh
 POWER = "power"  # tag of ot.telemetry.v1, W
 OTHER_TAGS: Final = 7  # of a machine, beside its process signals
