@@ -14,6 +14,7 @@ REASONS = (
 )  # fmt: skip
 (BAD_COUNT, NO_VALUE, BAD_FRAME, UNKNOWN_SCHEMA, SCHEMA_REFUSED, NO_APPEND_TIME, NO_KEY, BAD_KEY, NO_SOURCE, BAD_SEQUENCE, NO_ASSET, NO_TAG,
  BAD_TIME, NO_THROUGH, ARRAYS_DIFFER, BAD_INDEX, BAD_QUALITY, BAD_ID) = range(len(_DECODING), len(REASONS))  # fmt: skip
+BAD_REFERENCE = "bad-reference"  # of a row that no gate sees; its detail is its own
 
 DETAILS = {
     "truncated": "the message ends inside a field", "bad-varint": "a number is not a minimal Avro varint, or too large for its type",
@@ -22,7 +23,8 @@ DETAILS = {
     "trailing-bytes": "bytes are left after the last field", "not-utf8": "a text is not UTF-8",
     "bad-count": "a count is beyond 2^60 on either side of zero",
     "no-value": "the record has no value", "bad-frame": "the value does not begin with the Confluent frame (byte 0, schema id)",
-    "unknown-schema": "the registry does not know the schema id", "schema-refused": "the writer's schema cannot be read as this contract",
+    "unknown-schema": "the registry does not know the schema id",
+    "schema-refused": "the writer's schema cannot be read as this contract, or lacks a field that makes it one",
     "no-append-time": "the topic is append=header, but the record has no valid header andon-append-us",
     "no-key": "the record has no key", "bad-key": "the key is not a line path enterprise/site/area/line",
     "no-source": "a numbered record must name its source", "bad-sequence": "the sequence number is negative or too large",

@@ -45,9 +45,6 @@ class Hierarchy:
             found.setdefault((row.line, row.asset), []).append(row)
         return cls({key: tuple(sorted(of, key=lambda r: (r.valid_from_us, r.revision))) for key, of in found.items()})
 
-    def with_rows(self, rows: Iterable[AssetRow]) -> Hierarchy:
-        return Hierarchy.of([row for of in self.rows.values() for row in of] + list(rows))
-
     def parent(self, line: str, asset: str, time_us: int) -> str:
         rows = self.rows.get((line, asset), ())
         at = bisect_right([r.valid_from_us for r in rows], time_us)
@@ -81,7 +78,3 @@ class Hierarchy:
             start = spans.pop()[0] if spans and spans[-1][2] == chain else since
             spans.append((start, until, chain))
         return tuple(spans)
-
-    def known(self, line: str) -> tuple[str, ...]:
-        """Asset ids of the line that have a row."""
-        return tuple(sorted(asset for of, asset in self.rows if of == line))

@@ -17,7 +17,7 @@ from streams.catalogue import DEAD_LETTERS, LATE, MESSAGE_BYTES_MAX, QUARANTINE,
 from streams.codec.murmur import murmur3
 from streams.codec.outputs import ID_HEADER, TIME_HEADER, Headers, avro_bytes
 from streams.codec.reader import Read
-from streams.codec.reasons import DETAILS, REASONS
+from streams.codec.reasons import BAD_REFERENCE, DETAILS, REASONS
 from streams.kernel import I8, I64
 from streams.operators.evidence import checksum
 from streams.operators.slice import Names
@@ -93,7 +93,7 @@ def reference_letters(writer: RecordWriter, refused: Iterable[tuple[Row, str]]) 
         letter = {
             "topic": row.topic, "partition": 0, "offset": row.offset, "append_us": append_us, "key": row.key,
             "value": value[:MESSAGE_BYTES_MAX], "value_length": len(value), "value_hash": murmur3(value).hex(),
-            "reason": "bad-reference", "detail": detail, "headers": {},
+            "reason": BAD_REFERENCE, "detail": detail, "headers": {},
             "application": writer.application, "schema_id": None,
         }  # fmt: skip
         yield writer.record(DEAD_LETTERS, row.key, letter, f"{row.topic}|0|{row.offset}", append_us)

@@ -28,11 +28,6 @@ def empty(capacity: int = 64) -> Contents:
 
 
 @inner
-def full(c: Contents) -> bool:
-    return bool(2 * (c.counts[0] + 1) > c.mark.shape[0])
-
-
-@inner
 def _slot(c: Contents, high: np.uint64, low: np.uint64) -> int:
     mask = c.mark.shape[0] - 1
     slot = int64(low & np.uint64(mask))

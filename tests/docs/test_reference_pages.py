@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from streams import catalogue, configuration, errors
 from streams.catalogue import schema_of
-from streams.codec.reasons import DETAILS, REASONS
+from streams.codec.reasons import BAD_REFERENCE, DETAILS, REASONS
 from streams.configuration import parse
 from streams.errors import AndonError
 from streams.shell.deployment import topology_of
@@ -62,8 +62,17 @@ def table(page: str, heading: str) -> dict[str, tuple[str, ...]]:
 
 
 def test_every_reason_of_a_dead_letter_is_explained_as_the_code_does() -> None:
-    assert {code: cells[0] for code, cells in table("data-quality.md", "## Dead letters").items()} == DETAILS
+    documented = {code: cells[0] for code, cells in table("data-quality.md", "## Dead letters").items()}
+    del documented[BAD_REFERENCE]
+    assert documented == DETAILS
     assert set(DETAILS) == set(REASONS) - {"ok"}
+
+
+def test_no_record_is_set_aside_for_a_reason_that_is_not_listed() -> None:
+    """Reasons that are written out where a record is made, beside those of the decoding."""
+    texts = [path.read_text("utf-8") for path in ROOT.glob("streams/**/*.py")]
+    literals = {reason for text in texts for reason in re.findall(r'"reason": "([a-z]+-[a-z-]+)"', text)}
+    assert literals <= set(table("data-quality.md", "## Dead letters")), "a published reason is no constant of codec/reasons.py"
 
 
 def test_every_verdict_of_the_gate_is_explained() -> None:

@@ -60,7 +60,8 @@ def another(random: Random, before: Adopted, vector: list[int]) -> Adopted:
         one = random.choice(CONFIGURATIONS)
     if random.random() < 0.6:
         asset, parent = random.choice(["m1", "m2", "c1"]), random.choice(["c1", "c2", ""])
-        hierarchy = hierarchy.with_rows([AssetRow(LINE, asset, parent, random.randint(-5, 60), before.epoch.number + 1)])
+        earlier = [row for rows in hierarchy.rows.values() for row in rows]
+        hierarchy = Hierarchy.of([*earlier, AssetRow(LINE, asset, parent, random.randint(-5, 60), before.epoch.number + 1)])
     return Adopted(Epoch(before.epoch.number + 1, tuple(vector), {}, one.fingerprint), one, hierarchy)
 
 

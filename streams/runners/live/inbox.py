@@ -18,6 +18,7 @@ from streams.runners.live.private import Fetch
 
 PART_BYTES: Final = 2 << 20  # of values that are folded at once: small enough for a processor's cache, large enough to be a batch
 
+
 class Waiting(NamedTuple):
     fetch: Fetch
     start: int  # physical offsets from here on; batches may begin before

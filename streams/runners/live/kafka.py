@@ -36,7 +36,7 @@ def decoded(part: Part, writer: Callable[[int], Mapping[str, Any] | None], contr
     for record in part.records:
         one = reference.decoded(record.value, writer, contract)
         if isinstance(one, str):
-                raise PlatformError(
+            raise PlatformError(
                 "a record of this program cannot be read", topic=part.topic, partition=part.partition, offset=record.offset, reason=one
             )
         found[record.offset] = one
