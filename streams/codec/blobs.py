@@ -7,14 +7,15 @@ A message is kept as its bytes (frame included) in one arena until its sample is
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import fastavro
 import numpy as np
 
-from streams.codec.decode import decode
-from streams.codec.plan import Column, compile_plan
+from streams.codec.decode import Decoded, decode
+from streams.codec.inputs import MEASUREMENT_TEXTS
+from streams.codec.plan import Column, Plan, compile_plan
 from streams.kernel import I32, I64, U8, grown, int64, kernel
 from streams.operators.slice import Columns
 
@@ -74,9 +75,9 @@ class Blobs:
         self.used = self.live = int(_move(self.arena, target, extra))
         self.arena = target
 
-    def message(self, extra: int) -> bytes:
-        at = extra >> SIZE_BITS
-        return self.arena[at : at + (extra & _MASK)].tobytes()
+    def text(self, at: int, size: int) -> str:
+        """A text of a kept message; a null is empty."""
+        return self.arena[at : at + max(0, size)].tobytes().decode()
 
 
 def without_logical_types(schema: Any) -> Any:
@@ -102,19 +103,35 @@ class RecordReader:
         return found
 
 
-_RESULTS = ("UNKNOWN", "PASS", "FAIL")
-_TEXTS = ("product", "serial", "subgroup", "gauge")
-_DETAILS = (*(Column(name, "span") for name in _TEXTS), Column("result", "int", symbols=_RESULTS, fallback="UNKNOWN"))
+class Details:
+    """Reads some columns of kept messages. The columns were among those by which the messages were accepted (codec/inputs.py), so
+    a plan for them exists, and their texts are UTF-8."""
+
+    def __init__(self, columns: Sequence[Column], writer: Callable[[int], Mapping[str, Any] | None]) -> None:
+        self.columns, self._writer, self._plans = columns, writer, dict[int, Plan]()
+        self._nothing = compile_plan({"type": "record", "name": "Nothing", "fields": []}, columns)
+
+    def _plan(self, schema_id: int) -> Plan:
+        if schema_id not in self._plans:
+            schema = self._writer(schema_id)
+            assert schema is not None, "a message was accepted by a schema that nobody knows"
+            self._plans[schema_id] = compile_plan(schema, self.columns)
+        return self._plans[schema_id]
+
+    def read(self, blobs: Blobs, extra: I64) -> Decoded:
+        """The columns of the messages at `extra`, spans as places in the arena."""
+        at, size = extra >> SIZE_BITS, extra & _MASK
+        ids = sum(blobs.arena[at + k].astype(np.int64) << 8 * (4 - k) for k in range(1, 5)) if len(at) else at
+        plans = [(np.flatnonzero(ids == one), self._plan(int(one))) for one in np.unique(ids)]
+        found = decode(blobs.arena, at + 5, size - 5, plans or [(np.zeros(0, np.int64), self._nothing)])
+        assert not found.status.any(), "a message that was accepted cannot be read"
+        return found
 
 
-def measurement_columns(blobs: Blobs, extra: I64, writer: Callable[[int], Mapping[str, Any] | None]) -> Columns:
+def measurement_columns(blobs: Blobs, extra: I64, details: Details) -> Columns:
     """The texts of measurements, as spans of the arena, and the inspector's verdict."""
-    at, size = extra >> SIZE_BITS, extra & _MASK
-    ids = sum(blobs.arena[at + k].astype(np.int64) << 8 * (4 - k) for k in range(1, 5)) if len(at) else at
-    plans = [(np.flatnonzero(ids == one), compile_plan(writer(int(one)) or {}, _DETAILS)) for one in np.unique(ids)]
-    nothing = compile_plan({"type": "record", "name": "Nothing", "fields": []}, _DETAILS)
-    found = decode(blobs.arena, at + 5, size - 5, plans or [(np.zeros(0, np.int64), nothing)])
+    found = details.read(blobs, extra)
     columns: Columns = {"result": found.ints[0]}
-    for k, name in enumerate(_TEXTS):
-        columns |= {f"{name}_at": found.at[k], f"{name}_size": found.size[k].astype(np.int64)}
+    for k, name in enumerate(MEASUREMENT_TEXTS):
+        columns |= {f"{name}_at": found.at[k], f"{name}_size": found.size[k].clip(min=0).astype(np.int64)}
     return columns

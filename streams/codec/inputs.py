@@ -12,6 +12,8 @@ from typing import Final
 
 from streams.catalogue import InputKind
 from streams.codec.plan import Column
+from streams.kernel import NEG
+from streams.model.order import EVENTS
 
 KINDS: Final = ("DATA", "BLANK", "HEARTBEAT", "CLAIM")
 QUALITIES: Final = ("GOOD", "UNCERTAIN", "BAD")
@@ -27,19 +29,40 @@ EXTRA_NONE, EXTRA_TEXT, EXTRA_COUNTER, EXTRA_BLOB = range(4)  # what a row's ext
 
 @dataclass(frozen=True, slots=True)
 class InputShape:
-    """How the columns of a contract are to be read. blob: rows keep their whole message for a later step."""
+    """How the columns of a contract are to be read. blob: rows keep their whole message for a later step.
+
+    needed: fields without which a writer's schema is another contract, though each has a default. details: what the later step
+    reads of kept messages; they are among the columns, so whatever is accepted can be read then.
+    """
 
     columns: tuple[Column, ...]
     value: int
     extra: int
     named: bool  # has a tag; an order has none, and its asset may be the line itself
+    needed: tuple[str, ...]
+    details: tuple[Column, ...] = ()
 
     @property
     def blob(self) -> bool:
         return self.extra == EXTRA_BLOB
 
 
-def _shape(spans: Mapping[str, str], value: int, extra: int, *, named: bool = True) -> InputShape:
+RESULTS: Final = ("UNKNOWN", "PASS", "FAIL")
+MEASUREMENT_TEXTS: Final = ("product", "serial", "subgroup", "gauge")
+MEASUREMENT_DETAILS: Final = (
+    *(Column(name, "span", text=True) for name in MEASUREMENT_TEXTS), Column("result", "int", symbols=RESULTS, fallback="UNKNOWN"),
+)  # fmt: skip
+ORDER_TEXTS: Final = ("order", "operation", "product")
+ORDER_DETAILS: Final = (
+    *(Column(name, "span", text=True) for name in ORDER_TEXTS), Column("split_into", "spans", text=True),
+    *(Column(name, "int", default=EVENTS.index("UNKNOWN"), symbols=EVENTS, fallback="UNKNOWN") for name in ("event", "corrects")),
+    *(Column(name, "int", default=NEG) for name in ("corrects_time_us", "corrected_time_us")), Column("event_time_us", "int"),
+)  # fmt: skip
+
+
+def _shape(
+    spans: Mapping[str, str], value: int, extra: int, needed: tuple[str, ...], *, named: bool = True, details: tuple[Column, ...] = ()
+) -> InputShape:
     """spans: column wanted -> field of the contract, for ASSET, TAG, UNIT, TEXT, REASON."""
     ints = [
         Column("kind", "int", symbols=KINDS), Column("boot", "int"), Column("sequence", "int", default=-(1 << 62)),
@@ -51,18 +74,20 @@ def _shape(spans: Mapping[str, str], value: int, extra: int, *, named: bool = Tr
     floats = [Column("value", "float", default=float("nan"))] if value == VALUE_FLOAT else []
     if value == VALUE_INT:
         ints.append(Column("value", "int", default=-(1 << 62)))
-    kept_whole = ("product", "serial", "subgroup", "gauge", "order", "operation") if extra == EXTRA_BLOB else ()
-    checked = [Column(name, "span", text=True) for name in kept_whole]
-    arrays = [Column("lanes", "spans"), *([] if named else [Column("split_into", "spans", text=True)])]
-    return InputShape((*ints, *floats, *texts, *checked, *arrays), value, extra, named)
+    unread = () if named else (Column("unit", "span", text=True),)  # nobody reads the unit of an order here, others may
+    own = (*ints, *floats, *texts, Column("lanes", "spans"))
+    more = [column for column in (*details, *unread) if column.name not in {one.name for one in own}]
+    return InputShape((*own, *more), value, extra, named, (*needed, "event_time_us"), details)
 
 
 SHAPES: Final[Mapping[InputKind, InputShape]] = {
-    "sample": _shape({"asset": "asset", "tag": "tag", "unit": "unit"}, VALUE_FLOAT, EXTRA_NONE),
-    "state": _shape({"asset": "asset", "tag": "tag", "text": "value", "reason": "reason"}, VALUE_TEXT, EXTRA_TEXT),
-    "count": _shape({"asset": "asset", "tag": "tag", "reason": "device"}, VALUE_INT, EXTRA_COUNTER),
-    "measurement": _shape({"asset": "asset", "tag": "characteristic", "unit": "unit"}, VALUE_FLOAT, EXTRA_BLOB),
-    "order": _shape({"asset": "work_center"}, VALUE_NONE, EXTRA_BLOB, named=False),
+    "sample": _shape({"asset": "asset", "tag": "tag", "unit": "unit"}, VALUE_FLOAT, EXTRA_NONE, ("asset", "tag", "value")),
+    "state": _shape({"asset": "asset", "tag": "tag", "text": "value", "reason": "reason"}, VALUE_TEXT, EXTRA_TEXT,
+                    ("asset", "tag", "value")),
+    "count": _shape({"asset": "asset", "tag": "tag", "reason": "device"}, VALUE_INT, EXTRA_COUNTER, ("asset", "tag", "value")),
+    "measurement": _shape({"asset": "asset", "tag": "characteristic", "unit": "unit"}, VALUE_FLOAT, EXTRA_BLOB,
+                          ("asset", "characteristic", "value"), details=MEASUREMENT_DETAILS),
+    "order": _shape({"asset": "work_center"}, VALUE_NONE, EXTRA_BLOB, ("event", "order"), named=False, details=ORDER_DETAILS),
     "telemetry": InputShape(
         (
             Column("kind", "int", symbols=KINDS), Column("boot", "int"), Column("sequence", "int", default=-(1 << 62)),
@@ -70,6 +95,6 @@ SHAPES: Final[Mapping[InputKind, InputShape]] = {
             Column("lanes", "spans"), Column("assets", "spans"), Column("tags", "spans"), Column("units", "spans"),
             Column("signals", "ints"), Column("times_us", "ints"), Column("values", "floats"), Column("qualities", "ints"),
         ),
-        VALUE_FLOAT, EXTRA_NONE, True,
+        VALUE_FLOAT, EXTRA_NONE, True, ("base_time_us", "assets", "tags", "units", "signals", "times_us", "values"),
     ),
 }  # fmt: skip

@@ -35,7 +35,8 @@ _INTEGERS = ("int", "long")
 class Column:
     """A column that a reader wants. Nulls become NEG, NaN and size -1.
 
-    symbols: an enum's symbols as the reader numbers them. text: strings must be valid UTF-8; without it the reader checks.
+    symbols: an enum's symbols as the reader numbers them. text: strings, and bytes in their place, must be valid UTF-8; without it
+    the reader checks.
     items: a span of an array of records: its bytes as they stand, blocks included; the writer's items must be this schema.
     """
 
@@ -56,7 +57,7 @@ class Plan:
     floats: tuple[Column, ...]
     spans: tuple[Column, ...]
     arrays: tuple[Column, ...]
-    missing: tuple[str, ...] = field(default=())
+    missing: tuple[str, ...] = field(default=())  # columns that the writer has not got
 
 
 class _Compiler:
@@ -100,7 +101,7 @@ class _Compiler:
             self.enum(schema["symbols"], column)
         elif kind == "fixed":
             self.named[_name(schema)] = schema
-            self.add(OP_FIXED, column, ("span",), name, schema["size"])
+            self.add(OP_FIXED, column, () if column is not None and column.text else ("span",), name, schema["size"])
         else:
             self.primitive(kind, column, name)
 
@@ -172,8 +173,8 @@ class _Compiler:
         elif kind == "double":
             self.add(OP_DOUBLE, column, ("float",), name)
         elif kind in ("bytes", "string"):
-            text = self.taken if column is None else column.text  # what is handed on unread must be text too
-            self.add(OP_TEXT if text and kind == "string" else OP_BYTES, column, ("span",), name)
+            text = self.taken and kind == "string" if column is None else column.text  # what is handed on unread must be text too
+            self.add(OP_TEXT if text else OP_BYTES, column, ("span",), name)
         else:
             raise SchemaError("this Avro type is not accepted", field=name, type=kind)
 

@@ -59,8 +59,9 @@ class Plans:
     """How messages of any writer fill the columns that a reader wants. `writer`: the schema of an id, None where the registry does
     not know it; may raise PlatformError where the registry cannot be asked: that is no fault of the message."""
 
-    def __init__(self, columns: Sequence[Column], writer: Callable[[int], Schema | None]) -> None:
-        self._columns, self._writer = columns, writer
+    def __init__(self, columns: Sequence[Column], writer: Callable[[int], Schema | None], needed: Sequence[str] = ()) -> None:
+        """needed: columns that a writer's schema must have: without them it is another contract, whose messages are no such ones."""
+        self._columns, self._writer, self._needed = columns, writer, frozenset(needed)
         self._plans: dict[int, Plan | int] = {}
         self._any = compile_plan({"type": "record", "name": "Nothing", "fields": []}, columns)
 
@@ -71,7 +72,8 @@ class Plans:
             if writer is None:
                 return UNKNOWN_SCHEMA
             try:
-                self._plans[schema_id] = compile_plan(writer, self._columns)
+                plan = compile_plan(writer, self._columns)
+                self._plans[schema_id] = SCHEMA_REFUSED if self._needed.intersection(plan.missing) else plan
             except SchemaError:
                 self._plans[schema_id] = SCHEMA_REFUSED
         return self._plans[schema_id]
@@ -98,7 +100,7 @@ class Reader:
 
     def __init__(self, kind: InputKind, writer: Callable[[int], Schema | None]) -> None:
         self.kind, self.shape = kind, SHAPES[kind]
-        self._plans = Plans(self.shape.columns, writer)
+        self._plans = Plans(self.shape.columns, writer, self.shape.needed)
 
     def read(self, log: Log, names: Names) -> Read:
         """Decode every record; names met for the first time enter the dictionaries."""

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from streams.catalogue import schema_of
-from streams.kernel import I32, I64
-from streams.model.order import Coordinate, OrderEvent
+from streams.kernel import I32, I64, NEG
+from streams.model.order import EVENTS, Coordinate, OrderEvent
 from streams.operators.order_join import OrderRow, Request
 from streams.runners.lanebook import LaneBook
 from streams.runners.records import Record, Restatement, restate_request
@@ -28,25 +27,26 @@ def order_rows(task: Task, lanes: I32, start: I64, rows: Rows) -> list[OrderRow]
     """Events of the released rows, in order per lane."""
     blobs = task.blobs[task.orders]
     assert blobs is not None
-    found = []
+    found, said = [], task.details["order"].read(blobs, rows.extra)
     for j, lane in enumerate(lanes.tolist()):
         for r in range(int(start[j]), int(start[j + 1])):
-            raw = _DEFAULTS | task.reader_of_records.read(blobs.message(int(rows.extra[r])))
+            order, operation, product = (blobs.text(int(at[r]), int(size[r])) for at, size in zip(said.at, said.size, strict=True))
+            event, corrects, corrects_us, corrected_us, time_us = said.ints[:, r].tolist()
+            split = range(int(said.start[0, r]), int(said.start[0, r] + said.items[0, r]))
             source, boot, _ = task.names.sources.decode(int(rows.source[r]))
             rank = (source, int(boot.translate(_BOOT), 16) - (1 << 63), int(rows.sequence[r]), int(rows.offset[r]), int(rows.index[r]))
             event = OrderEvent(
-                time_us=raw["event_time_us"], rank=rank, at=Coordinate(task.orders, int(rows.offset[r]), int(rows.index[r])),
-                event=raw["event"], order=raw["order"], operation=raw["operation"], product=raw["product"],
-                split_into=tuple(raw["split_into"]), corrects=raw["corrects"], corrects_time_us=raw["corrects_time_us"],
-                corrected_time_us=raw["corrected_time_us"],
+                time_us=time_us, rank=rank, at=Coordinate(task.orders, int(rows.offset[r]), int(rows.index[r])),
+                event=EVENTS[event], order=order, operation=operation, product=product,
+                split_into=tuple(blobs.text(int(said.item_at[k]), int(said.item_size[k])) for k in split), corrects=EVENTS[corrects],
+                corrects_time_us=None if corrects_us == NEG else corrects_us,
+                corrected_time_us=None if corrected_us == NEG else corrected_us,
             )  # fmt: skip
             found.append(OrderRow(lane, int(rows.time[r]), event))
     blobs.released(rows.extra)
     return found
 
 
-# What an earlier contract lacks; the decoding kernel has taken it the same way.
-_DEFAULTS = {field["name"]: field["default"] for field in schema_of("mes.order.v1")["fields"] if "default" in field}
 _BOOT = bytes.maketrans(b"abcdefghijklmnop", b"0123456789abcdef")  # the name of a boot, see codec/rows.py
 
 

@@ -36,7 +36,7 @@ def bound_columns(task: Task, step: Step, binding: str, columns: Columns) -> tup
     blobs = task.blobs[step.sources[0].rank]
     assert blobs is not None
     value = np.where(columns["quality"] == GOOD, columns["value"].view(np.float64), np.nan)
-    said = measurement_columns(blobs, columns["extra"], task.environment.writer)
+    said = measurement_columns(blobs, columns["extra"], task.details["measurement"])
     found = {**columns, **said, "ordinal": ordinals(columns), "value": value}
     blobs.released(columns["extra"])
     return found, blobs.arena

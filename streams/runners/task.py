@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from streams.catalogue import Catalogue, Topic
-from streams.codec.blobs import Blobs, RecordReader
+from streams.codec.blobs import Blobs, Details
 from streams.codec.derived import CitedArena, DerivedReader
 from streams.codec.deviations import DeviationEncoder
 from streams.codec.log import Log
@@ -85,7 +85,9 @@ class Task:
         self.origins = [Origin(t, environment.catalogue.of(t).name, environment.partition) for t in topics]
         self.writer = RecordWriter(environment.application, environment.schema_id)
         self.readers = [_reader(environment.catalogue.of(t), environment.writer) for t in topics]
-        self.names, self.reader_of_records = Names(), RecordReader(environment.writer)
+        self.names = Names()
+        raw = [reader for reader in self.readers if isinstance(reader, Reader)]
+        self.details = {reader.kind: Details(reader.shape.details, environment.writer) for reader in raw}
         self.orders = join.orders.rank if join else -1
         self.cited = CitedArena() if later_stage(self.topology, environment.catalogue) else None
         self.book = self._new_book()

@@ -21,7 +21,7 @@ from topologies import NAMED
 
 OLD = 99  # id of the earlier schema
 ORDERS = INPUTS[0]
-NEEDED = {"kind", "event", "event_time_us", "through_us"}
+NEEDED = {"kind", "event", "order", "event_time_us", "through_us"}
 OPTIONAL = [field["name"] for field in schema_of(ORDERS)["fields"] if "default" in field and field["name"] not in NEEDED]
 
 
