@@ -24,7 +24,8 @@ from streams.errors import require
 from streams.kernel import I32, I64, NEG, POS, kernel
 from streams.model.hierarchy import AssetRow, Hierarchy
 from streams.model.order import Coordinate, OrderEvent, OrderRef
-from streams.operators.order_book import Book, Segment, Status, at, fold
+from streams.operators.order_book import Base, Book, Segment, at
+from streams.operators.order_status import Status
 from streams.operators.slice import Changes, Columns, Names, Slice
 
 Signature = tuple[tuple[int, int, tuple[int, ...]], ...]  # (since, until, lanes of work centers with a book, nearest first)
@@ -147,7 +148,7 @@ class OrderJoin:
 
     @property
     def state_version(self) -> str:
-        return "order-join/1"
+        return "order-join/2"
 
     def initial(self) -> Orders:
         return Orders()
@@ -170,13 +171,14 @@ class OrderJoin:
             state.books[row.lane] = Book(names.lanes.decode(row.lane)[0].decode())
             state.timelines[row.lane] = [Segment(NEG, (), ())]
             state.group_of[:], state.signatures, state.groups, state.entries = -1, [], {}, []  # who stands below it, anew
-        folded = fold(state.books[row.lane], row.event, row.now_us, self.history_us)
-        state.books[row.lane] = folded.book
-        timeline = [s for s in state.timelines[row.lane] if s.time_us < row.now_us]
+        folded = state.books[row.lane].fold(row.event, row.now_us, self.history_us)
+        timeline = state.timelines[row.lane]
+        while timeline[-1].time_us >= row.now_us:
+            timeline.pop()
         for segment in folded.segments:
-            if not timeline or segment.refs != timeline[-1].refs:
+            if segment.refs != timeline[-1].refs:
                 timeline.append(segment)
-        state.timelines[row.lane], state.table = timeline, None
+        state.table = None
         late = row.event.time_us < row.now_us and row.event.event != "CORRECTED"
         reason = "LATE_ORDER" if late else "CORRECTED_ORDER"
         return [Request(row.lane, row.now_us, since, until, reason, row.event.at) for since, until in folded.changed]
@@ -300,7 +302,7 @@ class OrderJoin:
         """One JSON text; groups and tables are made anew."""
         self._prune(state)
         content = {
-            "books": [[lane, _plain(book)] for lane, book in state.books.items()],
+            "books": [[lane, b.work_center, b.horizon_us, _plain(b.base), _plain(b.history)] for lane, b in state.books.items()],
             "timelines": [[lane, _plain(timeline)] for lane, timeline in state.timelines.items()],
             "hierarchy": [_plain(row) for rows in state.hierarchy.rows.values() for row in rows],
             "contexts": _plain(state.contexts), "forced": sorted(state.forced.items()), "low_us": state.low_us,
@@ -311,7 +313,7 @@ class OrderJoin:
         content = json.loads(columns["json"].tobytes())
         contexts = [Context(tuple(OrderRef(*r) for r in refs), tuple(Coordinate(*c) for c in by)) for refs, by in content["contexts"]]
         return Orders(
-            books={lane: _book(*book) for lane, book in content["books"]},
+            books={lane: _book(*book) for lane, *book in content["books"]},
             timelines={lane: [_segment(*s) for s in timeline] for lane, timeline in content["timelines"]},
             hierarchy=Hierarchy.of(AssetRow(*row) for row in content["hierarchy"]),
             contexts=contexts, context_code={context: code for code, context in enumerate(contexts)},
@@ -340,12 +342,14 @@ def _event(time_us: int, rank: list[Any], where: list[int], *rest: Any) -> Order
     return OrderEvent(time_us=time_us, rank=source, at=Coordinate(*where), **values)
 
 
-def _status(event: str, running: bool, started_us: int, where: list[int]) -> Status:
-    return Status(event, running, started_us, Coordinate(*where))
+def _status(running: bool, started_us: int, time_us: int, by: list[list[int]]) -> Status:
+    return Status(running, started_us, time_us, tuple(Coordinate(*c) for c in by))
 
 
-def _book(work_center: str, horizon_us: int, base: list[Any], products: list[Any], history: list[Any]) -> Book:
-    return Book(
-        work_center, horizon_us, tuple(((order, operation), _status(*s)) for (order, operation), s in base),
-        tuple((order, product) for order, product in products), tuple(_event(*e) for e in history),
-    )  # fmt: skip
+def _book(work_center: str, horizon_us: int, base: list[Any], history: list[Any]) -> Book:
+    status, products = base
+    before = Base(
+        tuple(((order, operation), _status(*s)) for (order, operation), s in status),
+        tuple((order, (product, time_us)) for order, (product, time_us) in products),
+    )
+    return Book(work_center, horizon_us, before, [_event(*e) for e in history])

@@ -138,7 +138,8 @@ def test_slicing_law(random: Random) -> None:
             part = [o for o in orders if book <= o.now_us < book_until]
             state, _ = op.advance(state, JoinSlice(part, observations(names, line, times, front, until), plant, min(until.values())))
             front, book = until, book_until
-        states.append((state.books, dict(state.timelines), state.low_us))
+        books = {lane: (book.base, book.history, book.horizon_us, book.view) for lane, book in state.books.items()}
+        states.append((books, dict(state.timelines), state.low_us))
     assert states[0] == states[1]
 
 
