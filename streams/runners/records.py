@@ -162,9 +162,11 @@ def restate_request(writer: RecordWriter, rule: str, version: str, asked: Restat
             "last_offset": offset, "last_index": index, "count": 1, "checksum": checksum([(offset, index)]),
         })  # fmt: skip
     where = f"{asked.at[0].topic}|{asked.at[0].partition}|{asked.at[1]}|{asked.at[2]}" if asked.at else ""
-    identity = "|".join(map(str, (rule, version, asked.reason, asked.line.decode(), asked.lane, asked.since_us, asked.until_us, where)))
+    stretch = (asked.line.decode(), asked.lane, asked.since_us, asked.until_us)
+    identity = "|".join(map(str, (writer.application, rule, version, asked.reason, *stretch, where)))
     record = {
-        "id": murmur3(identity.encode()).hex(), "rule": rule, "version": version, "reason": asked.reason, "lanes": [asked.lane],
+        "id": murmur3(identity.encode()).hex(), "application": writer.application, "rule": rule, "version": version,
+        "reason": asked.reason, "lanes": [asked.lane],
         "descendants": asked.descendants,
         "since_us": representable(asked.since_us), "until_us": representable(asked.until_us), "evidence": evidence,
     }  # fmt: skip
