@@ -82,7 +82,7 @@ def _z(truth: Truth, by_name: Found, since_us: int, until_us: int) -> list[float
 def _shifts(truth: Truth, by_name: Found) -> None:
     """Compared while the product stays: ten seconds before, the first ten of the fault."""
     before, during = (_z(truth, by_name, at, at + 10 * S) for at in (truth.since_us - 10 * S, truth.since_us))
-    assert abs(fmean(during) - truth.parameters["shift_sigmas"]) < 5 / sqrt(10)
+    assert abs(fmean(during) - float(truth.parameters["shift_sigmas"])) < 5 / sqrt(10)
     assert abs(fmean(before)) < 5 / sqrt(10)
 
 
@@ -105,7 +105,7 @@ def _cooks(truth: Truth, by_name: Found) -> None:
 def _wears(truth: Truth, by_name: Found) -> None:
     """Off its centre by the product that each part is, as a straight line through the time of the fault."""
     series = by_name[truth.line, truth.asset, truth.names[0]]
-    slope = truth.parameters["shift_at_end_sigmas"] / (truth.until_us - truth.since_us)  # type: ignore[operator]
+    slope = float(truth.parameters["shift_at_end_sigmas"]) / (truth.until_us - truth.since_us)
     centres = {n.centre: n for n in nominals(Plant.named("S")) if (n.asset, n.name) == (truth.asset, truth.names[0])}
     rest = []
     for at, value in zip(series.times_us, series.values, strict=True):

@@ -52,8 +52,8 @@ def test_orders_never_overlap_in_a_cell_and_what_is_booked_is_what_ran(seed: int
     floor, told = happened(seed, 1500)
     for cell in floor.cells:
         runs = [run for run in floor.runs if run.work_center == cell.cell.id]
-        for one, after in zip(runs, runs[1:], strict=False):
-            assert one.until_us is not None and one.until_us <= after.since_us
+        for run, after in zip(runs, runs[1:], strict=False):
+            assert run.until_us is not None and run.until_us <= after.since_us
         booked = [one for one in told if isinstance(one, Booking) and one.work_center == cell.cell.id]
         corrected = {(one.order.number, one.corrects_us): one.corrected_us for one in booked if one.event == "CORRECTED"}
         over = {one.order.number for one in booked if one.event == "ENDED"}  # the start of the last one may still be corrected
@@ -64,9 +64,8 @@ def test_orders_never_overlap_in_a_cell_and_what_is_booked_is_what_ran(seed: int
         assert begins == [(run.since_us, run.order) for run in runs if run.order in over]
         ends = [(one.event_us, one.order.number) for one in booked if one.event in ("ENDED", "PAUSED")]
         assert ends == [(run.until_us, run.order) for run in runs if run.until_us is not None]
-        for one in booked:
-            if one.event == "ENDED":
-                assert one.good is not None and one.scrap is not None and one.good + one.scrap == one.order.quantity
+        for ended in (one for one in booked if one.event == "ENDED"):
+            assert ended.good is not None and ended.scrap is not None and ended.good + ended.scrap == ended.order.quantity
 
 
 @settings(max_examples=10, deadline=None)

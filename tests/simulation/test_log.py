@@ -153,7 +153,7 @@ def test_the_plants_are_as_large_as_they_say() -> None:
 def test_a_run_that_cannot_be_is_refused(wrong: dict[str, int], fact: str) -> None:
     given = {"seed": 1, "start_us": START_US, "until_us": START_US + S} | wrong
     with pytest.raises(InvalidValue, match=fact):
-        simulate(Plant.named("S"), faults=None, **given)
+        simulate(Plant.named("S"), faults=None, seed=given["seed"], start_us=given["start_us"], until_us=given["until_us"])
 
 
 def test_numbers_are_dense_in_each_source_and_boot() -> None:
