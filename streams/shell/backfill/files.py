@@ -116,7 +116,7 @@ class LogHistory(FilesHistory):
         self._found, self._aside = found, aside
         self._end_us = merge.end_of(found, through_us)
         self._numbers = {file.source.identity.source.encode(): n for n, file in enumerate(found.files)}
-        self.total = sum(count for name, count in found.ledger.total.written.items() if name in self.inputs)
+        self.total = None  # known when the log is written
         read = [(file.source.identity, file.source.entries_a_line) for file in found.files]
         self.about = {**self.about, "files": [described(n, identity, entries) for n, (identity, entries) in enumerate(read)]}
 
@@ -129,6 +129,7 @@ class LogHistory(FilesHistory):
         run = merge.log(self._found, lambda name: catalogue.of(name).partitions, self._end_us)
         wanted = (record for record in _told(run, wrote) if record.topic in self.inputs)
         for message in encoding.encoded(wanted, {name: IDS[name] for name in self.inputs}):
+            self.total = (self.total or 0) + 1
             homes[message.topic, message.partition].add([Out(message.key, message.value, tuple(message.headers))])
         for home in homes.values():
             home.finish()
@@ -146,7 +147,7 @@ class LogHistory(FilesHistory):
         return nullcontext(stop)
 
     def told(self) -> Mapping[str, Any]:
-        return {"entries": self._found.ledger.total.description(), "first_refused": []}
+        return {"entries": self._found.ledger.total.description()}
 
 
 def _told(run: Iterator[OutRecord], wrote: Callable[[int], None]) -> Iterator[OutRecord]:

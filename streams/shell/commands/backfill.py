@@ -114,6 +114,7 @@ def _of_files(
     from streams.shell.backfill.streamed import StreamedHistory
     from streams.shell.ingest import mapping_file
     from streams.shell.ingest.instants import instant_us
+    from streams.shell.ingest.refusals import Refusals
     from streams.shell.ingest.scan import scan
 
     if config is None:
@@ -124,8 +125,11 @@ def _of_files(
         yield StreamedHistory(paths, rules, own, topology, end_us, passed)
         return
     with files.aside(Path(to if to != TOPICS else "backfill")) as folder:
-        with watched(screen, "reading", quiet=quiet) as bar:
-            found = scan(paths, rules, [lambda _, entries: bar.advance(len(entries))])
+        with Refusals() as refusals, watched(screen, "reading", quiet=quiet) as bar:
+            found = scan(paths, rules, [refusals, lambda _, entries: bar.advance(len(entries))])
+        for each in refusals.first if not quiet else ():
+            shown = f"{each.file}:{each.line}: {each.reason}" + (f": {each.detail!r}" if each.detail else "")
+            screen.print(shown, style="yellow", highlight=False, markup=False)
         history = files.LogHistory(found, own, topology, end_us, folder, passed)
         with watched(screen, "sorting", sum(found.ledger.total.written.values()), quiet=quiet) as bar:
             history.spool(bar.advance)
