@@ -59,10 +59,10 @@ def random_limits(random: Random, lanes: Any, revisions: int) -> list[Characteri
         for tag in ("x", "y1"):
             for product in ("", "P", "Q"):
                 for revision in range(1, random.choice([0, 1, 1, 2]) + revisions):
-                    low, high = random.choice([(0.5, 2.5), (-4.0, 4.0), (nan, 2.5), (-4.0, nan), (nan, nan)])
+                    low, high = random.choice([(0.5, 2.5), (1.0, 3.0), (-4.0, 4.0), (nan, 2.5), (-4.0, nan), (nan, nan)])
                     rows.append(CharacteristicRow(
                         LINE, asset, tag, product, random.choice([UNIT] * 6 + ["N"]), random.choice([-99, -99, 0, 30]), revision,
-                        random.choice([1.5, 0.0, nan]), 1.0, low, high, random.choice([-5.0, nan]), random.choice([8.0, nan]),
+                        random.choice([1.5, 0.0, nan]), 1.0, low, high, random.choice([-5.0, -3.0, nan]), random.choice([8.0, 5.0, nan]),
                     ))  # fmt: skip
     return rows
 
