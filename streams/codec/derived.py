@@ -4,7 +4,7 @@ A result's time is its output time, in the header `andon-time-us`: in the order 
 frontier is told in it. What a row carries beside its columns lies in an arena (streams/operators/cited.py).
 
     contract             value                        sequence
-    ctx.window.v1        mean; BAD where it is null   size_us of a tumbling window, -1 of any other
+    ctx.window.v1        mean; BAD where it is null   size_us of a whole tumbling window; -1 of any other, also of a piece of one
     ctx.measurement.v1   value                        0
 """
 
@@ -39,7 +39,7 @@ KINDS: Final = ("DATA", "FRONTIER")
 SHAPES_OF_WINDOWS: Final = ("TUMBLING", "HOPPING", "SESSION")
 FRONTIER_KEY: Final = b"frontier"
 
-_KIND, _QUALITY, _SHAPE, _SIZE = range(4)  # ints
+_KIND, _QUALITY, _SHAPE, _SIZE, _SINCE, _UNTIL = range(6)  # ints
 _VALUE, _MIN, _MAX = range(3)  # floats
 _ID, _ASSET, _TAG, _UNIT, _ORDERS, _EVIDENCE, _TABLE = range(7)  # spans
 _LANES, _FRONTIERS, _CLASSES, _FLOORS = range(4)  # arrays
@@ -53,7 +53,7 @@ def _items(field: str) -> str:
 
 
 def _shape(tag: str, value: str, *more: Column) -> tuple[Column, ...]:
-    ints = {"quality": Column("(no quality)", "int"), "shape": Column("(no shape)", "int"), "size_us": Column("(no size)", "int")}
+    ints = {name: Column(f"(no {name})", "int") for name in ("quality", "shape", "size_us", "since_us", "until_us")}
     floats = {"min": Column("(no min)", "float", default=float("nan")), "max": Column("(no max)", "float", default=float("nan"))}
     given = {c.name: c for c in more}
     return (
@@ -70,6 +70,7 @@ def _shape(tag: str, value: str, *more: Column) -> tuple[Column, ...]:
 SHAPES: Final[Mapping[DerivedKind, tuple[Column, ...]]] = {
     "window": _shape(
         "tag", "mean", Column("shape", "int", symbols=SHAPES_OF_WINDOWS), Column("size_us", "int"),
+        Column("since_us", "int"), Column("until_us", "int"),
         Column("min", "float", default=float("nan")), Column("max", "float", default=float("nan")),
     ),
     "context-measurement": _shape("characteristic", "value", Column("quality", "int", symbols=QUALITIES)),
@@ -137,7 +138,8 @@ def _result(t: Tables, contexts: Table, log: Log, d: Decoded, line: int, time: i
     quality = max(0, d.ints[_QUALITY, m])
     o.lane[n], o.signal[n], o.time[n], o.value[n] = t.signals.link[signal], signal, time, bits[m]
     o.quality[n] = BAD if np.isnan(value) and quality == GOOD else quality
-    o.first[m] = 0 if shape < 0 or d.ints[_SIZE, m] < 0 else d.ints[_SIZE, m] if shape == 0 else -1
+    whole = shape == 0 and d.ints[_UNTIL, m] - d.ints[_SINCE, m] == d.ints[_SIZE, m]
+    o.first[m] = 0 if shape < 0 else d.ints[_SIZE, m] if whole else -1
     o.fingerprint[n], o.extra[n] = 0, 0
     c = out.cited
     c.id_at[n], c.evidence_at[n], c.evidence_size[n] = d.at[_ID, m], d.at[_EVIDENCE, m], d.size[_EVIDENCE, m]

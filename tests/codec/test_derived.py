@@ -54,8 +54,13 @@ def result(kind: DerivedKind, random: Random) -> dict[str, Any]:
         least = random.choice([1.0, 2.0])
         durations = [{"value": "RUN", "duration_us": 5}] * random.randint(0, 2)
         return record | {"tag": "temperature", "shape": random.choice(["TUMBLING", "HOPPING", "SESSION"]), "size_us": 10_000_000,
+                         "since_us": NOW + random.choice([0, 0, 5]), "until_us": NOW + 10_000_000,
                          "mean": value, "min": least, "max": random.choice([1.0, 2.0]), "durations": durations}  # fmt: skip
     return record | {"characteristic": "d1", "value": value, "quality": random.choice(["GOOD", "UNCERTAIN", "BAD"]), "serial": "s"}
+
+
+def whole(record: dict[str, Any]) -> bool:
+    return bool(record["shape"] == "TUMBLING" and record["since_us"] == NOW)
 
 
 def frontier(random: Random) -> dict[str, Any]:
@@ -95,7 +100,7 @@ def test_rows_are_what_fastavro_reads(kind: DerivedKind, random: Random) -> None
         good = "GOOD" if kind == "window" else record["quality"]
         assert read.content.quality[row] == (2 if value is None and good == "GOOD" else ["GOOD", "UNCERTAIN", "BAD"].index(good))
         assert read.samples.time[row] == NOW + n
-        assert read.messages.first[n] == (0 if kind != "window" else 10_000_000 if record["shape"] == "TUMBLING" else -1)
+        assert read.messages.first[n] == (0 if kind != "window" else 10_000_000 if whole(record) else -1)
         extra = int(read.content.extra[row])
         piece = arena.arena[extra >> SIZE_BITS :][: extra & SIZE_MASK].tobytes()
         fields = {f["name"]: f["type"] for f in parsed["fields"]}

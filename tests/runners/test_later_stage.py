@@ -140,6 +140,10 @@ def told(records: list[Record], topic: str, lane: str) -> int:
     return highest
 
 
+def whole(one: dict[str, Any]) -> bool:
+    return bool(one["shape"] == "TUMBLING" and one["until_us"] - one["since_us"] == one["size_us"])
+
+
 def expected(logs: dict[str, list[Record]]) -> dict[str, list[tuple[Any, ...]]]:
     """Of each lane: (time, rank, signal, sequence, value, id) of the results that are complete."""
     found: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
@@ -149,7 +153,7 @@ def expected(logs: dict[str, list[Record]]) -> dict[str, list[tuple[Any, ...]]]:
             if one["kind"] == "DATA":
                 lane = f"{(key or b'').decode()}/{one['asset']}"
                 time = int(headers.split(b"andon-time-us")[1][1:])
-                size = 0 if rank else one["size_us"] if one["shape"] == "TUMBLING" else -1
+                size = 0 if rank else one["size_us"] if whole(one) else -1
                 number = one["value"] if rank else one["mean"]
                 signal = tuple(one[n].encode() for n in ("asset", "characteristic" if rank else "tag", "unit"))
                 found[lane].append((time, rank, size, offset, signal, repr(float("nan") if number is None else number), one["id"]))
