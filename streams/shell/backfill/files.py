@@ -76,6 +76,10 @@ class FilesHistory:
         self.configuration, self.passed, self.partitions = configuration, passed, partitions_of(configuration)
         self.inputs, self.outputs = topology_of(configuration).inputs, outputs_of(configuration)
         self.ids = ids_of(self.outputs, {}, list(IDS.values()))
+        derived = [name for name in self.inputs if configuration.catalogue().of(name).derived]
+        if derived:
+            raise SettingsError("the topology reads results of another one, which no files hold", inputs=derived,
+                                hint="fold it from an export of the deployment")  # fmt: skip
         self.schemas = contracts_of(self.ids)
         self.about = {"from": FILES, "topology": topology, "configuration": configuration.fingerprint, "as_known": False,
                                       "application": configuration.application, "prefix": ""}  # fmt: skip

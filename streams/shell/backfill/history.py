@@ -143,8 +143,11 @@ class ExportHistory:
 
     def feeds(self, task: Task) -> Sequence[Feed]:
         partition = task.environment.partition
-        named = zip(task.topology.inputs, task.vector, strict=True)
-        return [FrameFeed(frames(self._export, name, partition), start, self._passed) for name, start in named]
+        later = {name for name in task.topology.inputs if task.environment.catalogue.of(name).derived}
+        return [
+            FrameFeed(frames(self._export, name, partition), start, self._passed, headers=name in later)
+            for name, start in zip(task.topology.inputs, task.vector, strict=True)
+        ]
 
     def reading(self, stop: Event) -> AbstractContextManager[object]:
         return nullcontext(stop)

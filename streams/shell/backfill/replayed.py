@@ -62,11 +62,12 @@ def exported_id(export: Export) -> Callable[[str], int]:
 class FrameFeed:
     """A feed (runners/replay.py) of frames in the form of an export. from_offset: records below it are passed over.
 
-    Headers are put together only for records that end as dead letters, which alone show them: that halves the time to read.
+    Of a raw topic, headers are put together only for records that end as dead letters, which alone show them: that halves the time
+    to read. headers: always, as a derived topic needs them, whose times stand there.
     """
 
-    def __init__(self, frames: Iterable[pl.DataFrame], from_offset: int, passed: Passed) -> None:
-        self._frames, self._from, self._passed = iter(frames), from_offset, passed
+    def __init__(self, frames: Iterable[pl.DataFrame], from_offset: int, passed: Passed, *, headers: bool = False) -> None:
+        self._frames, self._from, self._passed, self._headers = iter(frames), from_offset, passed, headers
         self._frame: pl.DataFrame | None = None
         self._log, self._place = Log._make(np.zeros(0, np.int64) for _ in Log._fields), 0
 
@@ -75,7 +76,7 @@ class FrameFeed:
             self._frame = next(self._frames, None)
             if self._frame is None:
                 return 0
-            self._log = log_of_frame(self._frame, headers=False)
+            self._log = log_of_frame(self._frame, headers=self._headers)
             self._place = int(np.searchsorted(self._log.offset, self._from))
         return max(0, int(np.searchsorted(self._log.offset, end)) - self._place)
 
@@ -89,7 +90,7 @@ class FrameFeed:
         task.meter.begin()
         read = task.readers[rank].read(part, task.names)
         task.meter.lap("decode")
-        if read.reason.any():
+        if read.reason.any() and not self._headers:
             read = replace(read, log=log_of_frame(self._frame.slice(first, count)))
         task.admit(rank, self.cited(read, task), int(part.offset[-1]) + 1)
         self._passed(count)
