@@ -60,8 +60,8 @@ class Topic:
             "retention.bytes": "-1",
             "compression.type": "producer",
         }
-        if self.name.startswith("dq."):  # what is set aside carries the whole message and where it came from
-            settings["max.message.bytes"] = str(MESSAGE_BYTES_MAX + 65_536)
+        if self.name.startswith(("dq.", "ctx.", "qual.", "audit.")):
+            settings["max.message.bytes"] = str(OUTPUT_BYTES_MAX)
         return settings
 
     @property
@@ -70,6 +70,7 @@ class Topic:
 
 
 MESSAGE_BYTES_MAX: Final = 1_048_576  # of an input record; the broker's own default
+OUTPUT_BYTES_MAX: Final = MESSAGE_BYTES_MAX + (1 << 19)  # of what a task writes: runners/sizes.py counts what it may need
 
 _LINE, _COORDINATES = "line path enterprise/site/area/line", "key of the message set aside"
 

@@ -47,14 +47,19 @@ class InputShape:
         return self.extra == EXTRA_BLOB
 
 
+NAME_BYTES: Final = 1024  # longest name: source, asset, tag, unit, order, product, ..., and the key
+STATE_BYTES: Final = 4096  # longest value or reason of a state
+
 RESULTS: Final = ("UNKNOWN", "PASS", "FAIL")
 MEASUREMENT_TEXTS: Final = ("product", "serial", "subgroup", "gauge")
 MEASUREMENT_DETAILS: Final = (
-    *(Column(name, "span", text=True) for name in MEASUREMENT_TEXTS), Column("result", "int", symbols=RESULTS, fallback="UNKNOWN"),
+    *(Column(name, "span", text=True, bytes_most=NAME_BYTES) for name in MEASUREMENT_TEXTS),
+    Column("result", "int", symbols=RESULTS, fallback="UNKNOWN"),
 )  # fmt: skip
 ORDER_TEXTS: Final = ("order", "operation", "product")
 ORDER_DETAILS: Final = (
-    *(Column(name, "span", text=True) for name in ORDER_TEXTS), Column("split_into", "spans", text=True),
+    *(Column(name, "span", text=True, bytes_most=NAME_BYTES) for name in ORDER_TEXTS),
+    Column("split_into", "spans", text=True, bytes_most=NAME_BYTES),
     *(Column(name, "int", default=EVENTS.index("UNKNOWN"), symbols=EVENTS, fallback="UNKNOWN") for name in ("event", "corrects")),
     *(Column(name, "int", default=NEG) for name in ("corrects_time_us", "corrected_time_us")), Column("event_time_us", "int"),
 )  # fmt: skip
@@ -70,12 +75,13 @@ def _shape(
         Column("quality", "int", symbols=QUALITIES), Column("mode", "int", symbols=("TOTAL", "INCREMENT")),
     ]  # fmt: skip
     names = [spans.get(name, f"(no {name})") for name in ("asset", "tag", "unit", "text", "reason")]
-    texts = [Column("source", "span"), *(Column(name, "span") for name in names)]
+    mosts = [NAME_BYTES] * 3 + [STATE_BYTES] * 2
+    texts = [Column(name, "span", bytes_most=most) for name, most in zip(["source", *names], [NAME_BYTES, *mosts], strict=True)]
     floats = [Column("value", "float", default=float("nan"))] if value == VALUE_FLOAT else []
     if value == VALUE_INT:
         ints.append(Column("value", "int", default=-(1 << 62)))
     unread = () if named else (Column("unit", "span", text=True),)  # nobody reads the unit of an order here, others may
-    own = (*ints, *floats, *texts, Column("lanes", "spans"))
+    own = (*ints, *floats, *texts, Column("lanes", "spans", bytes_most=NAME_BYTES))
     more = [column for column in (*details, *unread) if column.name not in {one.name for one in own}]
     return InputShape((*own, *more), value, extra, named, (*needed, "event_time_us"), details)
 
@@ -91,8 +97,8 @@ SHAPES: Final[Mapping[InputKind, InputShape]] = {
     "telemetry": InputShape(
         (
             Column("kind", "int", symbols=KINDS), Column("boot", "int"), Column("sequence", "int", default=-(1 << 62)),
-            Column("through_us", "int", default=-(1 << 62)), Column("base_time_us", "int"), Column("source", "span"),
-            Column("lanes", "spans"), Column("assets", "spans"), Column("tags", "spans"), Column("units", "spans"),
+            Column("through_us", "int", default=-(1 << 62)), Column("base_time_us", "int"), Column("source", "span", bytes_most=NAME_BYTES),
+            *(Column(name, "spans", bytes_most=NAME_BYTES) for name in ("lanes", "assets", "tags", "units")),
             Column("signals", "ints"), Column("times_us", "ints"), Column("values", "floats"), Column("qualities", "ints"),
         ),
         VALUE_FLOAT, EXTRA_NONE, True, ("base_time_us", "assets", "tags", "units", "signals", "times_us", "values"),

@@ -52,7 +52,8 @@ _WINDOW_ID = (*_KEY, *(("decimal", name) for name in ("shape", "size", "hop", "s
 BINDINGS: Mapping[str, Binding] = {
     "windows": Binding({**_SIGNAL, **_WINDOW, **{name: ("opt-double", name) for name in _STATISTICS}, **_TAIL}, _WINDOW_ID),
     "discrete-windows": Binding(
-        {**_SIGNAL, **_WINDOW, "durations": ("durations",), "first_value": ("opt-name", e.TEXTS, 0, "first"),
+        {**_SIGNAL, **_WINDOW, "durations": ("durations",), "durations_more": ("long", "more"), "durations_more_us": ("long", "more_us"),
+         "first_value": ("opt-name", e.TEXTS, 0, "first"),
          "last_value": ("opt-name", e.TEXTS, 0, "last"), **_TAIL}, _WINDOW_ID,
     ),
     "intervals": Binding(

@@ -37,6 +37,7 @@ class Column:
 
     symbols: an enum's symbols as the reader numbers them. text: strings, and bytes in their place, must be valid UTF-8; without it
     the reader checks.
+    bytes_most: longest text that the reader accepts, of spans and arrays of spans; 0: any.
     items: a span of an array of records: its bytes as they stand, blocks included; the writer's items must be this schema.
     """
 
@@ -46,6 +47,7 @@ class Column:
     symbols: tuple[str, ...] = ()
     fallback: str = ""
     text: bool = False
+    bytes_most: int = 0
     items: str = ""  # in the parsing canonical form of the Avro specification
 
 

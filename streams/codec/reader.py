@@ -20,7 +20,7 @@ from streams.codec.decode import OK, Decoded, decode
 from streams.codec.inputs import ASSETS, SHAPES
 from streams.codec.log import Log, log_of
 from streams.codec.plan import Column, Plan, compile_plan
-from streams.codec.reasons import REASONS, SCHEMA_REFUSED, UNKNOWN_SCHEMA
+from streams.codec.reasons import REASONS, SCHEMA_REFUSED, TEXT_TOO_LONG, UNKNOWN_SCHEMA
 from streams.columns.dictionary import Dictionary
 from streams.errors import SchemaError
 from streams.kernel import I16, I32, I64
@@ -78,6 +78,20 @@ class Plans:
                 self._plans[schema_id] = SCHEMA_REFUSED
         return self._plans[schema_id]
 
+    def _check_texts(self, decoded: Decoded, reason: I16) -> None:
+        """Set the reason of messages with a text that is too long: what is accepted must fit into what is made of it."""
+        good = reason == OK
+        for k, column in enumerate(self._any.spans):
+            if column.bytes_most:
+                reason[good & (decoded.size[k] > column.bytes_most)] = TEXT_TOO_LONG
+        for k, column in enumerate(self._any.arrays):
+            if not column.bytes_most:
+                continue
+            start, end = decoded.start[k], decoded.start[k] + decoded.items[k]
+            long = np.flatnonzero(decoded.item_size[: int(end[good].max(initial=0))] > column.bytes_most)
+            held = np.searchsorted(long, end) > np.searchsorted(long, start)
+            reason[good & held] = TEXT_TOO_LONG
+
     def decode(self, log: Log) -> tuple[Decoded, I16, I64]:
         """Columns of every record, why it has none, the id of its schema."""
         n = len(log.offset)
@@ -92,6 +106,7 @@ class Plans:
                 plans.append((which, plan))
         decoded = decode(log.buffer, log.value_at + 5, log.value_size.astype(np.int64) - 5, plans or [(np.zeros(0, np.int64), self._any)])
         reason[reason == OK] = decoded.status[reason == OK]
+        self._check_texts(decoded, reason)
         return decoded, reason, schema_id
 
 

@@ -87,6 +87,8 @@ def line_of(t: Tables, log: Log, out: Out, m: int) -> int:
             same = same and log.buffer[at + k] == log.buffer[log.key_at[m - 1] + k]
         if same:
             return int64(out.line[m - 1])
+    if size > i.NAME_BYTES:
+        return -r.TEXT_TOO_LONG
     if not _line_path(log.buffer, at, size):
         return -r.BAD_KEY
     code = intern(t.lines, 0, log.buffer, at, size, 0, 0, 0, 0)

@@ -5,7 +5,7 @@ They are few, so they are plain values, written by fastavro; results leave as en
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -26,6 +26,9 @@ from streams.time.gate import CONFLICT, FUTURE
 from streams.time.instants import representable
 
 HEAD_BYTES = 65_536  # of a value too large to be kept whole
+KEY_BYTES, HEADERS_BYTES = 4_096, 16_384  # of a key, of all headers together: what is longer is cut, what follows is left out
+PART_BYTES = 262_144  # of the samples in one record of what is set aside
+SAMPLE_BYTES = 32  # of one, at most, beside its asset
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +68,26 @@ class RecordWriter:
         return Record(topic, key, self.value(topic, topic, record), headers)
 
 
+def _cut(key: bytes | None) -> bytes | None:
+    return key if key is None else key[:KEY_BYTES]
+
+
+def _first_headers(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, bytes]:
+    """Those that fit into HEADERS_BYTES, in order."""
+    found, used = dict[str, bytes](), 0
+    for name, value in headers:
+        used += len(name.encode()) + len(value or b"")
+        if used > HEADERS_BYTES:
+            break
+        found[name] = value or b""
+    return found
+
+
 def _coordinates(origin: Origin, read: Read, m: int) -> dict[str, Any]:
     log, value = read.log, read.log.value(m)
     kept = value if value is None or len(value) <= MESSAGE_BYTES_MAX else value[:HEAD_BYTES]
     return {
-        "topic": origin.topic, "partition": origin.partition, "offset": int(log.offset[m]), "key": log.key(m),
+        "topic": origin.topic, "partition": origin.partition, "offset": int(log.offset[m]), "key": _cut(log.key(m)),
         "append_us": representable(max(0, int(log.append[m]))), "value": kept,
         "value_length": len(value or b""), "value_hash": murmur3(value or b"").hex(),
     }  # fmt: skip
@@ -79,7 +97,7 @@ def dead_letters(writer: RecordWriter, origin: Origin, read: Read) -> Iterable[R
     """One record for each message that could not be decoded."""
     for m in np.flatnonzero(read.reason).tolist():
         reason, where = REASONS[read.reason[m]], _coordinates(origin, read, m)
-        headers = {name: value or b"" for name, value in read.log.headers(m)}
+        headers = _first_headers(read.log.headers(m))
         schema_id = int(read.schema_id[m])
         letter = where | {"reason": reason, "detail": DETAILS[reason], "headers": headers, "application": writer.application,
                           "schema_id": schema_id if schema_id >= 0 else None}  # fmt: skip
@@ -91,12 +109,12 @@ def reference_letters(writer: RecordWriter, refused: Iterable[tuple[Row, str]]) 
     for row, detail in refused:
         append_us, value = max(0, row.append_us), row.value or b""
         letter = {
-            "topic": row.topic, "partition": 0, "offset": row.offset, "append_us": append_us, "key": row.key,
+            "topic": row.topic, "partition": 0, "offset": row.offset, "append_us": append_us, "key": _cut(row.key),
             "value": value[:MESSAGE_BYTES_MAX], "value_length": len(value), "value_hash": murmur3(value).hex(),
             "reason": BAD_REFERENCE, "detail": detail, "headers": {},
             "application": writer.application, "schema_id": None,
         }  # fmt: skip
-        yield writer.record(DEAD_LETTERS, row.key, letter, f"{row.topic}|0|{row.offset}", append_us)
+        yield writer.record(DEAD_LETTERS, _cut(row.key), letter, f"{row.topic}|0|{row.offset}", append_us)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,17 +136,34 @@ def chosen(read: Read, rows: I64) -> Chosen:
     return Chosen(list(zip(message[first].tolist(), parts, strict=True)), rows, index.tolist(), lane.tolist(), time.tolist())
 
 
+def _parts(found: Chosen, size: Mapping[int, int]) -> Iterator[tuple[int, int, slice]]:
+    """(message, number, its samples) of each record: as many samples as PART_BYTES hold. size: of a sample of each lane."""
+    for m, part in found.messages:
+        ends = np.cumsum([size[lane] for lane in found.lane[part]])
+        number, first = 0, 0
+        while first < len(ends):
+            before = int(ends[first - 1]) if first else 0
+            end = max(first + 1, int(np.searchsorted(ends, before + PART_BYTES, side="right")))
+            yield m, number, slice(part.start + first, part.start + end)
+            number, first = number + 1, end
+
+
 def set_aside(writer: RecordWriter, origin: Origin, read: Read, names: Names, verdict: I8, bound: I64, kind: int) -> Iterable[Record]:
-    """One record a message for its samples with a verdict: LATE to the late topic, FUTURE and CONFLICT to quarantine."""
+    """One record a message for its samples with a verdict: LATE to the late topic, FUTURE and CONFLICT to quarantine.
+
+    Where they do not fit into one, there are more records, of which only the first has the message's value.
+    """
     found = chosen(read, np.flatnonzero(verdict == kind))
     beyond = (read.samples.time[found.rows] - bound[found.rows]).tolist()
     asset = {lane: names.lanes.decode(lane)[0].decode() for lane in set(found.lane)}
-    for m, part in found.messages:
+    size = {lane: SAMPLE_BYTES + len(name.encode()) for lane, name in asset.items()}
+    for m, number, part in _parts(found, size):
         where = _coordinates(origin, read, m) | {
             "indexes": found.index[part], "assets": [asset[lane] for lane in found.lane[part]], "event_times_us": found.time[part],
-            "application": writer.application,
+            "application": writer.application, "part": number,
         }  # fmt: skip
-        identity = f"{origin.topic}|{origin.partition}|{where['offset']}"
+        where |= {"value": None} if number else {}
+        identity = f"{origin.topic}|{origin.partition}|{where['offset']}" + (f"|part {number}" if number else "")
         if kind in (FUTURE, CONFLICT):
             excess = beyond[part] if kind == FUTURE else [0] * len(beyond[part])
             reason = "FUTURE" if kind == FUTURE else "CONFLICT"

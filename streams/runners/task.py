@@ -27,7 +27,7 @@ from streams.codec.reader import Read, Reader
 from streams.kernel import B1, I32, I64, NEG, POS
 from streams.operators.order_join import JoinSlice
 from streams.operators.slice import Names, Slice, empty_slice, plain_slice
-from streams.runners import adoption, late, later, order_flow, records, results
+from streams.runners import adoption, late, later, order_flow, records, results, sizes
 from streams.runners.epoch import Adopted, Epoch
 from streams.runners.frontier_records import LiveLanes
 from streams.runners.lanebook import LaneBook, touch_all
@@ -269,10 +269,16 @@ class Task:
             for sink, encoder in zip(self.topology.sinks, self.encoders, strict=True):
                 if sink.step == step.id and len(outputs[sink.output]["time"]):
                     columns, blobs = results.bound_columns(self, step, sink.binding, outputs[sink.output])
-                    found.setdefault(sink.topic, []).append(encoder.encode(columns, self.names, contexts, blobs))
+                    encoded = encoder.encode(columns, self.names, contexts, blobs)
+                    fitting, letters = sizes.fitting(self.writer, self._derived(sink.topic), encoded)
+                    found.setdefault(sink.topic, []).append(fitting)
+                    self.outbox.records += letters
             self.meter.lap("encode")
         self.outbox.results += [merged(parts) for parts in found.values()]
         self.meter.lap("encode")
+
+    def _derived(self, topic: str) -> Origin:
+        return Origin(topic, self.environment.catalogue.of(topic).name, self.environment.partition)
 
     def take(self) -> Transaction:
         """The transaction of everything since the last one. Call `advance` first: a partial release would be lost at recovery."""

@@ -122,7 +122,7 @@ def test_an_order_by_a_writer_of_wider_types_is_folded_as_it_reads() -> None:
         {"name": "split_into", "type": {"type": "array", "items": "bytes"}},
         {"name": "corrects_time_us", "type": ["null", "long"]},
     ]}  # fmt: skip
-    records = [
+    records: list[dict[str, Any]] = [
         {"event": "STARTED", "order": b"A-1", "product": None, "event_time_us": 7, "split_into": [], "corrects_time_us": None},
         {"event": "SCHEDULED", "order": b"", "product": "P", "event_time_us": 8, "split_into": [b"B"], "corrects_time_us": 3},
     ]

@@ -31,7 +31,7 @@ class Waits(NamedTuple):
     source: bytes
     sequence: int
     offset: int
-    index: int
+    index: int  # type: ignore[assignment]  # it hides tuple.index, which nobody misses
 
 
 def admit(
