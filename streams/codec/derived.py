@@ -219,11 +219,11 @@ class DerivedReader:
 
     def __init__(self, kind: DerivedKind, writer: Callable[[int], Mapping[str, Any] | None]) -> None:
         self.kind = kind
-        self._plans = Plans(SHAPES[kind], writer)
+        self.plans = Plans(SHAPES[kind], writer)
 
     def read(self, log: Log, names: Names) -> Read:
         """Decode every record; names met for the first time enter the dictionaries."""
-        decoded, reason, schema_id = self._plans.decode(log)
+        decoded, reason, schema_id = self.plans.decode(log)
         n, most = len(log.offset), int(decoded.items[_LANES].sum())
         out = _Out(
             rows.Out(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -22,7 +22,7 @@ from streams.codec.log import Log, log_of
 from streams.codec.plan import Column, Plan, compile_plan
 from streams.codec.reasons import REASONS, SCHEMA_REFUSED, TEXT_TOO_LONG, UNKNOWN_SCHEMA
 from streams.columns.dictionary import Dictionary
-from streams.errors import SchemaError
+from streams.errors import PlatformError, SchemaError
 from streams.kernel import I16, I32, I64
 from streams.operators.slice import Names
 from streams.time.gate import UNNUMBERED, Messages, Samples
@@ -57,18 +57,42 @@ class Read:
 
 class Plans:
     """How messages of any writer fill the columns that a reader wants. `writer`: the schema of an id, None where the registry does
-    not know it; may raise PlatformError where the registry cannot be asked: that is no fault of the message."""
+    not know it; may raise PlatformError where the registry cannot be asked: that is no fault of the message.
+
+    known: the ids that an epoch names. Every other id is unknown, whatever the registry says by now, so that a verdict does not depend
+    on when it was asked (docs/adr/0015). None: what the writer knows.
+    """
 
     def __init__(self, columns: Sequence[Column], writer: Callable[[int], Schema | None], needed: Sequence[str] = ()) -> None:
         """needed: columns that a writer's schema must have: without them it is another contract, whose messages are no such ones."""
         self._columns, self._writer, self._needed = columns, writer, frozenset(needed)
         self._plans: dict[int, Plan | int] = {}
+        self.topic, self.known = "", cast("frozenset[int] | None", None)
         self._any = compile_plan({"type": "record", "name": "Nothing", "fields": []}, columns)
 
-    def _plan(self, schema_id: int) -> Plan | int:
-        """The plan of a schema id, or the reason why there is none. An unknown id is asked for again next time."""
+    def read_only(self, topic: str, schemas: Sequence[int] | None) -> None:
+        """From here on, records of these schema ids are read; topic: for errors."""
+        self.topic, self.known = topic, None if schemas is None else frozenset(schemas)
+
+    def strange(self, log: Log) -> set[int]:
+        """Schema ids in the log that no epoch names yet."""
+        if self.known is None or not len(log.offset):
+            return set()
+        ids = _schema_ids(log)[0]
+        ends = {int(ids.min()), int(ids.max())}  # most often all are the same
+        return (ends if len(ends) == 1 else set(np.unique(ids).tolist())) - self.known - {-1}
+
+    def _plan(self, schema_id: int, offset: int) -> Plan | int:
+        """The plan of a schema id, or the reason why there is none. offset: of a record that bears it."""
+        if self.known is not None and schema_id not in self.known:
+            return UNKNOWN_SCHEMA
         if schema_id not in self._plans:
             writer = self._writer(schema_id)
+            if writer is None and self.known is not None:
+                raise PlatformError(
+                    "the registry does not have a schema that an epoch names", topic=self.topic, offset=offset, schema_id=schema_id,
+                    hint="an id is never given back: is this another registry, or a replica that lags?",
+                )  # fmt: skip
             if writer is None:
                 return UNKNOWN_SCHEMA
             try:
@@ -94,12 +118,11 @@ class Plans:
 
     def decode(self, log: Log) -> tuple[Decoded, I16, I64]:
         """Columns of every record, why it has none, the id of its schema."""
-        n = len(log.offset)
-        schema_id, reason = np.empty(n, np.int64), np.empty(n, np.int16)
-        rows.frames(log, schema_id, reason)
+        schema_id, reason = _schema_ids(log)
         plans: list[tuple[I64, Plan]] = []
         for one in np.unique(schema_id[schema_id >= 0]).tolist():
-            plan, which = self._plan(one), np.flatnonzero(schema_id == one)
+            which = np.flatnonzero(schema_id == one)
+            plan = self._plan(one, int(log.offset[which[0]]))
             if isinstance(plan, int):
                 reason[which] = plan
             else:
@@ -110,16 +133,23 @@ class Plans:
         return decoded, reason, schema_id
 
 
+def _schema_ids(log: Log) -> tuple[I64, I16]:
+    """Schema id of each value, or -1 and why it has none."""
+    schema_id, reason = np.empty(len(log.offset), np.int64), np.empty(len(log.offset), np.int16)
+    rows.frames(log, schema_id, reason)
+    return schema_id, reason
+
+
 class Reader:
     """Reads one kind of input."""
 
     def __init__(self, kind: InputKind, writer: Callable[[int], Schema | None]) -> None:
         self.kind, self.shape = kind, SHAPES[kind]
-        self._plans = Plans(self.shape.columns, writer, self.shape.needed)
+        self.plans = Plans(self.shape.columns, writer, self.shape.needed)
 
     def read(self, log: Log, names: Names) -> Read:
         """Decode every record; names met for the first time enter the dictionaries."""
-        decoded, reason, schema_id = self._plans.decode(log)
+        decoded, reason, schema_id = self.plans.decode(log)
         out = self._rows(log, decoded, reason, names)
         count, beats = int(out.row[-1]), int(out.beat[-1])
         messages = Messages(rows.believed(log.append), out.kind, out.source, out.first, out.through, out.row, out.beat, out.beats[:beats])

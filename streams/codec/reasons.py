@@ -25,7 +25,7 @@ DETAILS = {
     "bad-count": "a count is beyond 2^60 on either side of zero",
     "text-too-long": "a name or the key is longer than 1,024 bytes, or the value or reason of a state than 4,096",
     "no-value": "the record has no value", "bad-frame": "the value does not begin with the Confluent frame (byte 0, schema id)",
-    "unknown-schema": "the registry does not know the schema id",
+    "unknown-schema": "the registry did not know the schema id when the record was read",
     "schema-refused": "the writer's schema cannot be read as this contract, or lacks a field that makes it one",
     "no-append-time": "the topic is append=header, but the record has no valid header andon-append-us",
     "no-key": "the record has no key", "bad-key": "the key is not a line path enterprise/site/area/line",

@@ -44,6 +44,7 @@ def adopt(task: Task, adopted: Adopted) -> None:
         join.operator.force(task.join_state, adopted.hierarchy, every, task.release.schedule.front[: book.count], task.names)
     book.adopt(book.time if same else time, adopted.hierarchy, (task.release, task.release_orders), task.adopted.configuration.content)
     task.adopted = adopted
+    task.read_only(epoch.schemas)
     task.renew_encoders()
     begin(task)
     look_at_everything(task)

@@ -18,12 +18,16 @@ from streams.model.hierarchy import Hierarchy
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """Adopted at `vector` (next offset by input rank); reference: next offset of each reference topic."""
+    """Adopted at `vector` (next offset by input rank); reference: next offset of each reference topic.
+
+    schemas: ids whose records are read, all others are unknown; None: whatever the environment's writer knows, which must not change.
+    """
 
     number: int
     vector: tuple[int, ...]
     reference: Mapping[str, int]
     fingerprint: str
+    schemas: tuple[int, ...] | None = None
 
 
 class Row(NamedTuple):

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import io
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from math import nan
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import fastavro
 
 from streams.catalogue import CONFIGURATIONS, HIERARCHY, LIMITS, schema_of
 from streams.codec.blobs import without_logical_types
 from streams.configuration import Configuration, of_content
-from streams.errors import TaskError
+from streams.errors import PlatformError, TaskError
 from streams.model.characteristic import CharacteristicRow, Characteristics
 from streams.model.hierarchy import AssetRow, Hierarchy
 from streams.runners.epoch import Adopted, Epoch, Row
@@ -34,7 +34,7 @@ def decoded(value: bytes | None, writer: Writer, contract: str) -> dict[str, Any
         return "bad-frame"
     schema = writer(int.from_bytes(value[1:_FRAME], "big"))
     if schema is None:
-        return "unknown-schema"
+        return UNKNOWN
     try:
         written, wanted = without_logical_types(schema), without_logical_types(schema_of(contract))
         found = fastavro.schemaless_reader(io.BytesIO(value[_FRAME:]), written, wanted)
@@ -46,8 +46,8 @@ def decoded(value: bytes | None, writer: Writer, contract: str) -> dict[str, Any
 
 def epoch_of(raw: Mapping[str, Any]) -> Epoch:
     """An epoch from a record of `ctl.epoch.v1`."""
-    pairs = zip(raw["reference_topics"], raw["reference_offsets"], strict=True)
-    return Epoch(raw["epoch"], tuple(raw["offsets"]), dict(pairs), raw["fingerprint"])
+    pairs, schemas = zip(raw["reference_topics"], raw["reference_offsets"], strict=True), raw["schemas"]
+    return Epoch(raw["epoch"], tuple(raw["offsets"]), dict(pairs), raw["fingerprint"], None if schemas is None else tuple(schemas))
 
 
 def _asset(raw: Mapping[str, Any]) -> AssetRow:
@@ -58,30 +58,34 @@ def _limits(raw: Mapping[str, Any]) -> CharacteristicRow:
     return CharacteristicRow._make(nan if raw[name] is None else raw[name] for name in CharacteristicRow._fields)
 
 
+T = TypeVar("T")
+UNKNOWN: Final = "unknown-schema"
 REFERENCE: Final[Mapping[str, Callable[[Mapping[str, Any]], Any]]] = {HIERARCHY: _asset, LIMITS: _limits}
+
+
+def schema_id_of(value: bytes | None) -> int | None:
+    """The schema id in a value's frame; None: it has no frame."""
+    return int.from_bytes(value[1:_FRAME], "big") if value is not None and len(value) >= _FRAME and value[0] == 0 else None
 
 
 class ReferenceData:
     def __init__(self, application: str, writer: Writer) -> None:
         self._application, self._writer = application, writer
-        self._rows: dict[str, list[tuple[int, Any]]] = {topic: [] for topic in REFERENCE}
+        self._rows: dict[str, list[Row]] = {topic: [] for topic in REFERENCE}
         self._next = dict.fromkeys(REFERENCE, 0)
-        self._refused: list[tuple[str, Row, str]] = []
+        self._read: dict[tuple[str, int], Any] = {}
         self._known: dict[str, Configuration] = {}
-        self._hierarchies: dict[int, Hierarchy] = {}
-        self._characteristics: dict[int, Characteristics] = {}
+        self._wholes: dict[tuple[str, int, frozenset[int | None]], Any] = {}
         self._lock = threading.Lock()
+        self.schema_ids: frozenset[int] = frozenset()  # that rows bear
 
     def add(self, topic: str, rows: list[Row]) -> None:
-        """Take rows of a reference topic in, by its catalogue name, in offset order. One that cannot be read is kept for a dead letter."""
+        """Take rows of a reference topic in, by its catalogue name, in offset order. They are read when an epoch adopts them."""
         with self._lock:
             for row in rows:
-                raw = decoded(row.value, self._writer, topic)
-                if isinstance(raw, str):
-                    self._refused.append((topic, row, raw))
-                else:
-                    self._rows[topic].append((row.offset, REFERENCE[topic](raw)))
+                self._rows[topic].append(row)
                 self._next[topic] = row.offset + 1
+            self.schema_ids |= {one for row in rows if (one := schema_id_of(row.value)) is not None}
 
     def add_configurations(self, rows: list[Row]) -> None:
         """Take records of `ctl.configuration.v1` in; TaskError where one cannot be read: only tasks write them."""
@@ -106,21 +110,48 @@ class ReferenceData:
         """The offset behind the last row that was read."""
         return self._next[topic]
 
-    def hierarchy(self, before: int) -> Hierarchy:
-        """The hierarchy of the rows below an offset; the same object for the same rows."""
-        with self._lock:
-            count = sum(offset < before for offset, _ in self._rows[HIERARCHY])
-            if count not in self._hierarchies:
-                self._hierarchies[count] = Hierarchy.of(row for _, row in self._rows[HIERARCHY][:count])
-            return self._hierarchies[count]
+    def _row(self, topic: str, row: Row, schemas: frozenset[int] | None) -> Any:
+        """The row read, or as text why it cannot be: a function of the row and of the schema ids that the epoch names."""
+        schema_id = schema_id_of(row.value)
+        if schemas is not None and schema_id is not None and schema_id not in schemas:
+            return UNKNOWN
+        if (topic, row.offset) not in self._read:
+            raw = decoded(row.value, self._writer, topic)
+            if raw == UNKNOWN:
+                if schemas is None:
+                    return UNKNOWN
+                raise PlatformError("the registry does not have a schema that an epoch names", topic=topic, offset=row.offset,
+                                    schema_id=schema_id)  # fmt: skip
+            self._read[topic, row.offset] = raw if isinstance(raw, str) else REFERENCE[topic](raw)
+        return self._read[topic, row.offset]
 
-    def limits(self, before: int) -> Characteristics:
-        """The limits of the rows below an offset; the same object for the same rows."""
+    def _whole(self, topic: str, before: int, schemas: Iterable[int] | None, of: Callable[[Iterable[Any]], T]) -> T:
+        """What the rows below an offset say together; the same object for the same rows."""
+        known = None if schemas is None else frozenset(schemas)
         with self._lock:
-            count = sum(offset < before for offset, _ in self._rows[LIMITS])
-            if count not in self._characteristics:
-                self._characteristics[count] = Characteristics.of(row for _, row in self._rows[LIMITS][:count])
-            return self._characteristics[count]
+            below = [(row, self._row(topic, row, known)) for row in self._rows[topic] if row.offset < before]
+            read = [(row, one) for row, one in below if not isinstance(one, str)]
+            key = (topic, len(read), frozenset(schema_id_of(row.value) for row, _ in read))  # all with these ids: so many, so these
+            if key not in self._wholes:
+                self._wholes[key] = of(one for _, one in read)
+            found: T = self._wholes[key]
+            return found
+
+    def hierarchy(self, before: int, schemas: Iterable[int] | None = None) -> Hierarchy:
+        """The hierarchy of the rows below an offset whose schema ids an epoch names; the same object for the same rows."""
+        return self._whole(HIERARCHY, before, schemas, Hierarchy.of)
+
+    def limits(self, before: int, schemas: Iterable[int] | None = None) -> Characteristics:
+        """The limits of the rows below an offset whose schema ids an epoch names; the same object for the same rows."""
+        return self._whole(LIMITS, before, schemas, Characteristics.of)
+
+    def _refused(self, epoch: Epoch, since: Mapping[str, int]) -> Iterator[tuple[Row, str]]:
+        """Rows, new with this epoch, that cannot be read, and why."""
+        known = None if epoch.schemas is None else frozenset(epoch.schemas)
+        for topic, until in epoch.reference.items():
+            for row in self._rows[topic]:
+                if since.get(topic, 0) <= row.offset < until and isinstance(reason := self._row(topic, row, known), str):
+                    yield row, reason
 
     def adopted(self, epoch: Epoch, configuration: Configuration | None = None, before: Epoch | None = None) -> Adopted:
         """What an epoch stands for. configuration: that of this process, if the epoch has it; before: the epoch before it.
@@ -135,11 +166,10 @@ class ReferenceData:
             if epoch.fingerprint not in self._known:
                 raise TaskError("an epoch names a configuration that is not kept", fingerprint=epoch.fingerprint, known=sorted(self._known))
             configuration = self._known[epoch.fingerprint]
-        since = before.reference if before else {}
-        refused = tuple(
-            (row, reason) for topic, row, reason in self._refused if since.get(topic, 0) <= row.offset < epoch.reference.get(topic, 0)
-        )
-        hierarchy, limits = self.hierarchy(epoch.reference.get(HIERARCHY, 0)), self.limits(epoch.reference.get(LIMITS, 0))
+        with self._lock:
+            refused = tuple(self._refused(epoch, before.reference if before else {}))
+        hierarchy = self.hierarchy(epoch.reference.get(HIERARCHY, 0), epoch.schemas)
+        limits = self.limits(epoch.reference.get(LIMITS, 0), epoch.schemas)
         return Adopted(epoch, configuration, hierarchy, refused, limits)
 
     def chain(self, epochs: Iterable[Epoch], configuration: Configuration | None = None) -> list[Adopted]:

@@ -85,6 +85,7 @@ class Task:
         self.origins = [Origin(t, environment.catalogue.of(t).name, environment.partition) for t in topics]
         self.writer = RecordWriter(environment.application, environment.schema_id)
         self.readers = [_reader(environment.catalogue.of(t), environment.writer) for t in topics]
+        self.read_only(first.epoch.schemas)
         self.names = Names()
         raw = [reader for reader in self.readers if isinstance(reader, Reader)]
         self.details = {reader.kind: Details(reader.shape.details, environment.writer) for reader in raw}
@@ -122,7 +123,16 @@ class Task:
             return DeviationEncoder(sink.topic, rule, version, self.adopted.epoch.number, schema_id)
         return Encoder(sink.topic, self.environment.catalogue.of(sink.topic).schema, sink.binding, rule, version, schema_id, cited)
 
+    def read_only(self, schemas: Sequence[int] | None) -> None:
+        """Which schema ids the epoch in force names: records of all others are unknown."""
+        for origin, reader in zip(self.origins, self.readers, strict=True):
+            reader.plans.read_only(origin.topic, schemas)
+
     # ---- in
+
+    def strange(self, rank: int, log: Log) -> set[int]:
+        """Schema ids in records of an input that the epoch in force does not name: `feed` would make them dead letters."""
+        return self.readers[rank].plans.strange(log)
 
     def feed(self, rank: int, log: Log) -> None:
         """Take records of an input. Records below the vector are passed over."""

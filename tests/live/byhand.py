@@ -95,3 +95,12 @@ def by_hand(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hands]:
     monkeypatch.setattr(fetcher, "PartitionRecords", private._Partition)
     with Registry(settings().registry) as registry:
         yield Hands(setup_of(settings(), load(plant.config), registry))
+
+
+def partition_of(plant: Plant, line: str) -> int:
+    """Where Kafka puts records of a line."""
+    where: list[int] = []
+    blank = plant.framed("ot.sample.v1", {"kind": "BLANK", "source": ""})
+    plant.producer.produce(f"{plant.prefix}ot.sample.v1", blank, line.encode(), on_delivery=lambda _, told: where.append(told.partition()))
+    plant.producer.flush()
+    return where[0]

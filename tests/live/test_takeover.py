@@ -7,7 +7,7 @@ import time
 import pytest
 
 from streams.errors import FencedError
-from tests.live.byhand import by_hand
+from tests.live.byhand import by_hand, partition_of
 from tests.live.plant import LINES, Plant
 
 pytestmark = pytest.mark.timeout(300)
@@ -50,7 +50,7 @@ def test_an_owner_that_commits_after_the_next_one_began_is_fenced_and_nothing_is
     plant: Plant, monkeypatch: pytest.MonkeyPatch
 ) -> None:  # fmt: skip
     with by_hand(plant, monkeypatch) as hands:
-        partition = _partition_of(plant)
+        partition = partition_of(plant, LINE)
         first = hands.take(partition=partition)
         for number in range(50):
             sample(plant, number, int(1e6 * time.time()))
@@ -68,12 +68,3 @@ def test_an_owner_that_commits_after_the_next_one_began_is_fenced_and_nothing_is
     plant.finish()
     found = plant.verified()
     assert found["same"] and found["equal"]["ctx.window.v1"] > 0 and not sum(found["doubled"].values()), found
-
-
-def _partition_of(plant: Plant) -> int:
-    """Where LINE lies."""
-    where: list[int] = []
-    plant.producer.produce(f"{plant.prefix}ot.sample.v1", plant.framed("ot.sample.v1", {"kind": "BLANK", "source": ""}), LINE.encode(),
-                           on_delivery=lambda _, message: where.append(message.partition()))  # fmt: skip
-    plant.producer.flush()
-    return where[0]

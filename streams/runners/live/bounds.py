@@ -20,4 +20,6 @@ class Bounds:
     pending_samples: int = 20_000_000  # accepted but not yet complete, of each task; more ends the task
     frontier_interval_s: float = 1.0  # between frontier records in a derived partition that nothing else is written to
     reference_interval_s: float = 1.0  # between two looks for new reference data
+    schema_wait_s: float = 5.0  # for the registry to know a schema id, before its records are dead letters
+    schema_again_s: float = 60.0  # after which an id that was unknown is asked for again
     stop_s: float = 10.0  # to end in when asked to

@@ -50,6 +50,7 @@ def epoch_value(epoch: Epoch, setup: Setup, partition: int, writer: RecordWriter
         "application": setup.application, "topology": setup.topology.name, "partition": partition, "epoch": epoch.number,
         "topics": topics, "offsets": list(epoch.vector), "reference_topics": list(epoch.reference),
         "reference_offsets": list(epoch.reference.values()), "fingerprint": epoch.fingerprint, "code": setup.code,
+        "schemas": None if epoch.schemas is None else list(epoch.schemas),
     })  # fmt: skip
 
 

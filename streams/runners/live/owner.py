@@ -7,7 +7,7 @@ owner is thrown away with its producer, and the process with it.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from confluent_kafka import TopicPartition
@@ -20,10 +20,11 @@ from streams.runners.epoch import Adopted, Epoch
 from streams.runners.frontier_records import frontier_record
 from streams.runners.live import epochs, kafka, snapshots
 from streams.runners.live.inbox import Inbox, Waiting
-from streams.runners.live.recovery import RELEASE_SAMPLES, Report, recover
+from streams.runners.live.recovery import RELEASE_SAMPLES, Report, recover, schemas_known
 from streams.runners.live.reference import Reference
 from streams.runners.live.setup import Setup
 from streams.runners.live.standing import Standing, standing_of
+from streams.runners.live.strangers import Strangers
 from streams.runners.records import Record
 from streams.runners.state import dump, version_of
 from streams.runners.task import Transaction
@@ -60,6 +61,7 @@ class Owner:
         self.task, self._generation = recovered.task, recovered.generation
         self.counts = Counts(refolded=recovered.refolded, snapshots_damaged=recovered.damaged)
         self.committing_since: float | None = None
+        self.strangers = Strangers(setup.writer, bounds.schema_wait_s, bounds.schema_again_s, clock)
         self._topics = {name: topic.name for name, topic in setup.catalogue.topics.items()}
         self._told: dict[str, float] = {}
         self._fed_since_told = True
@@ -90,8 +92,11 @@ class Owner:
         True: something was committed.
         """
         began, task = self.clock(), self.task
+        if task.adopted.epoch.schemas is None:  # of a version that did not write them down
+            task.adopt(self._epoch(task.adopted.epoch.reference, schemas_known(self.setup, self.reference)))
         for rank, waiting in work:
             for log in waiting.logs(self.setup.inputs[rank].append == "header"):
+                self._meet(rank, log)
                 self._feed(rank, log)
         self._fed_since_told = self._fed_since_told or bool(work)
         adopted = self._news()
@@ -124,6 +129,13 @@ class Owner:
             self.task.advance()
             self._held = len(self.task.release.pending)
 
+    def _meet(self, rank: int, log: Log) -> None:
+        """Schemas that are new in these records: an epoch in front of them names those that the registry knows. Whether it does is asked
+        here and nowhere else, so that recovery and replay read what was read live, and nothing else."""
+        strange = self.task.strange(rank, log)
+        if strange and (known := self.strangers.known(strange)):
+            self.task.adopt(self._epoch(self.task.adopted.epoch.reference, known))
+
     def _check_budget(self) -> None:
         pending, most = len(self.task.release.pending) + len(self.task.release_orders.pending), self.setup.bounds.pending_samples
         if pending > most:
@@ -134,12 +146,19 @@ class Owner:
             )  # fmt: skip
 
     def _news(self) -> Adopted | None:
-        """The next epoch, if the configuration or the reference data are others than those adopted."""
+        """The next epoch, if the configuration, the reference data or their schemas are others than those adopted."""
         now, configuration = self.task.adopted.epoch, self.setup.configuration
         reference = {topic: max(offset, now.reference.get(topic, 0)) for topic, offset in self.reference.offsets().items()}
-        if reference == now.reference and configuration.fingerprint == now.fingerprint:
+        known = self.strangers.known(self.reference.data.schema_ids.difference(now.schemas or ()))  # of these rows, if not of more
+        if not known and reference == now.reference and configuration.fingerprint == now.fingerprint:
             return None
-        epoch = Epoch(now.number + 1, tuple(self.task.vector), reference, configuration.fingerprint)
+        return self._epoch(reference, known)
+
+    def _epoch(self, reference: Mapping[str, int], schemas: set[int]) -> Adopted:
+        """The next epoch: these reference rows, and these schema ids beside those that are read already."""
+        now, configuration = self.task.adopted.epoch, self.setup.configuration
+        every = tuple(sorted(schemas.union(now.schemas or ())))
+        epoch = Epoch(now.number + 1, tuple(self.task.vector), reference, configuration.fingerprint, every)
         return self.reference.data.adopted(epoch, configuration, now)
 
     def _frontiers(self, transaction: Transaction, last: bool) -> list[Record]:

@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, Final
 
-from streams.errors import GapError, SnapshotError, TaskError
+from streams.errors import GapError, PlatformError, SnapshotError, TaskError
 from streams.kafka.reader import KafkaReader, Part, Record, Span
 from streams.runners import adoption
 from streams.runners.epoch import Adopted, Epoch
@@ -58,14 +58,27 @@ def recover(setup: Setup, reference: Reference, partition: int, report: Report) 
         number = epochs.number_in(found[0][1], partition=partition)
         reference.refresh()  # the owner before may have adopted what we have not looked at yet
         known = epochs.read(reader, setup, reference, partition, number)
+        lacking = [one for one in known[-1].epoch.schemas or () if setup.writer(one) is None]
+        if lacking:
+            raise PlatformError(
+                "the registry does not have schemas that an epoch names", partition=partition, epoch=number, schema_ids=lacking,
+                hint="an id is never given back: is this another registry, or a replica that lags?",
+            )  # fmt: skip
         return _restore(setup, reference, reader, partition, known, tuple(offset for offset, _ in found), report)
+
+
+def schemas_known(setup: Setup, reference: Reference) -> set[int]:
+    """Schema ids of our own contracts of everything that a task reads, and of reference rows that the registry knows."""
+    own = {setup.schema_id(name) for name in (*setup.topology.inputs, *setup.topology.reference)}
+    return own | {one for one in reference.data.schema_ids if setup.writer(one) is not None}
 
 
 def _begin(setup: Setup, reference: Reference, reader: KafkaReader, partition: int) -> Recovered:
     """Epoch 0: the log starts of all inputs, the reference data as they are now."""
     reference.refresh()
     vector = tuple(reader.span(topic.name, partition).start for topic in setup.inputs)
-    first = Epoch(0, vector, reference.offsets(), setup.configuration.fingerprint)
+    rows = reference.offsets()  # before their schemas are looked at: more may come meanwhile
+    first = Epoch(0, vector, rows, setup.configuration.fingerprint, tuple(sorted(schemas_known(setup, reference))))
     task = Task(setup.build, reference.data.adopted(first, setup.configuration), environment(setup, reference, partition))
     adoption.begin(task)
     return Recovered(task, 0, new=True)
