@@ -3,9 +3,9 @@
     STUCK    n GOOD windows in a row that each hold one value only, all of them the same; n by the first pattern that fits the tag
     MISSING  no window for `after_us` behind the time of the last one; after_us by the first pattern that fits the tag
 
-of the tumbling windows of one size. A tag that no pattern names is not watched: many signals rest rightly, and many are sent only
-when they change. A signal that was never seen is not missing. Windows that are not GOOD are passed over by STUCK, and are no
-silence: a signal that sends bad values is there.
+of the whole tumbling windows of one size; a piece of one, cut where orders change, counts for neither. A tag that no pattern names
+is not watched: many signals rest rightly, and many are sent only when they change. A signal that was never seen is not missing.
+Windows that are not GOOD are passed over by STUCK, and are no silence: a signal that sends bad values is there.
 
 The same value: the means differ by no more than 2^-30 of the larger one, since the mean of equal values carries the rounding of
 its sum (n values: below n * 2^-53). A stuck signal's episode ends with the first GOOD window that holds several values or another
@@ -169,7 +169,7 @@ Patterns = tuple[tuple[str, int], ...]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignalHealth:
     """window_us: size of the tumbling windows that count. stuck: (pattern of the tag, windows in a row, 2 to 8); missing: (pattern,
-    silence in microseconds, longer than a window); of each the first that fits, none: not watched.
+    silence in microseconds, longer than two windows); of each the first that fits, none: not watched.
 
     version: fingerprint of the configuration; an episode remembers under which one it began, because that is a part of its id.
     """
@@ -184,8 +184,10 @@ class SignalHealth:
         for tag, windows in self.stuck:
             require(2 <= windows <= POINTS_MOST, "a stuck signal needs 2 to 8 windows", tag=tag, windows=windows)
         for tag, after_us in self.missing:
-            require(after_us > self.window_us, "a window comes once in its size: missing after must be longer", tag=tag, after_us=after_us,
-                    window_us=self.window_us)  # fmt: skip
+            require(
+                after_us > 2 * self.window_us, "missing after must be longer than two windows: one that an order change cuts does not count",
+                tag=tag, after_us=after_us, window_us=self.window_us,
+            )  # fmt: skip
 
     @property
     def state_version(self) -> str:

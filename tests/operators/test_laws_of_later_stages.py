@@ -19,7 +19,7 @@ from tests.twin import deviations as twin
 from tests.twin.deviations import Point
 
 END, WINDOW = 80, 10
-STUCK, MISSING = (("x", 3), ("y*", 8)), (("y1", 13), ("[xz]", 25))
+STUCK, MISSING = (("x", 3), ("y*", 8)), (("y1", 21), ("[xz]", 25))
 CHART = IndividualsChart(window_us=WINDOW, clear_after=2, version="v1")
 HEALTH = SignalHealth(window_us=WINDOW, stuck=STUCK, missing=MISSING, version="v1")
 CASES: dict[str, Any] = {"chart": CHART, "health": HEALTH}

@@ -58,7 +58,7 @@ def test_only_windows_of_the_size_and_tags_that_are_named_count() -> None:
 
 def test_a_shorter_silence_is_asked_for_from_the_epoch_on() -> None:
     """The signal was silent longer than that already: it is missing at once, not before the epoch."""
-    names, other = Names(), replace(OP, missing=(("*", 11),), version="v2")
+    names, other = Names(), replace(OP, missing=(("*", 21),), version="v2")
     state, _ = OP.advance(OP.initial(), example_points([(9, 1.0)], 30, 10, names=names))
     state = other.succeed(OP, other.restored(OP.columns(state)))
     lanes = example_points([], 30, 10, names=names).lanes
@@ -78,7 +78,7 @@ def test_what_is_no_longer_asked_for_ends_with_the_next_window_and_is_forgotten(
 
 
 def test_windows_of_another_size_begin_anew() -> None:
-    names, other = Names(), replace(OP, window_us=20, version="v2")
+    names, other = Names(), replace(OP, window_us=20, missing=(("*", 41),), version="v2")
     state, _ = OP.advance(OP.initial(), example_points([(9, 1.0), (19, 1.0), (29, 1.0)], 30, 10, names=names))
     later = example_points([(79, 1.0), (99, 1.0), (119, 1.0)], 120, 20, since=30, names=names)
     _, outputs = other.advance(other.succeed(OP, state), later)
@@ -87,7 +87,7 @@ def test_windows_of_another_size_begin_anew() -> None:
     assert reasons(found) == ["RULES_CHANGED", "NONE"]
 
 
-@pytest.mark.parametrize("wrong", [{"window_us": 0}, {"stuck": (("*", 1),)}, {"stuck": (("*", 9),)}, {"missing": (("*", 10),)}])
+@pytest.mark.parametrize("wrong", [{"window_us": 0}, {"stuck": (("*", 1),)}, {"stuck": (("*", 9),)}, {"missing": (("*", 20),)}])
 def test_wrong_rules_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(InvalidValue):
         replace(OP, **wrong)
