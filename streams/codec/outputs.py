@@ -28,6 +28,7 @@ from streams.operators.slice import Columns, Names
 
 Headers = list[tuple[str, bytes]]
 ID_HEADER, TIME_HEADER = "andon-id", "andon-time-us"
+DURATIONS_MOST = 64  # values of a window whose time is listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +229,26 @@ class ContextTable:
         })  # fmt: skip
 
 
+
+def bounded_durations(columns: Columns) -> Columns:
+    """Durations with the longest DURATIONS_MOST of each row; `more`, `more_us`: how many values the others are, their time.
+
+    Of equally long ones the first by their bytes stay, in whose order they are listed; so the choice depends on no code.
+    """
+    start, value, duration = columns["spent_start"], columns["spent_value"], columns["spent_duration"]
+    count = np.diff(start)
+    more, more_us = np.zeros(len(count), np.int64), np.zeros(len(count), np.int64)
+    kept = np.ones(int(start[-1]), np.bool_)
+    for row in np.flatnonzero(count > DURATIONS_MOST).tolist():
+        own = slice(int(start[row]), int(start[row + 1]))
+        rest = np.argsort(-duration[own], kind="stable")[DURATIONS_MOST:]  # they lie by their bytes
+        kept[own.start + rest] = False
+        more[row], more_us[row] = len(rest), sum(duration[own][rest].tolist())
+    ends: I64 = np.concatenate([[0], np.cumsum(count - more)])
+    return {**columns, "spent_start": ends, "spent_value": value[: len(kept)][kept], "spent_duration": duration[: len(kept)][kept],
+            "more": more, "more_us": more_us}  # fmt: skip
+
+
 class Encoder:
     """Encodes one output of one step as one derived topic. cited: (topic, partition) of each evidence column."""
 
@@ -259,6 +280,8 @@ class Encoder:
         every = {**columns, "line": line}
         if "duration" in self.ints and "duration" not in every:
             every["duration"] = columns["end"] - columns["start"]
+        if "more" in self.ints:
+            every = bounded_durations(every)
         ints = np.empty((len(self.ints), rows), np.int64)
         for k, name in enumerate(self.ints):
             ints[k] = every[name]
@@ -267,8 +290,8 @@ class Encoder:
             floats[k] = every[name]
         none = np.zeros(rows + 1, np.int64)
         drawn = e.Columns(
-            ints, floats, columns["evidence"], columns.get("spent_start", none), columns.get("spent_value", none),
-            columns.get("spent_duration", none), np.zeros(1, np.uint8) if blobs is None else blobs,
+            ints, floats, columns["evidence"], every.get("spent_start", none), every.get("spent_value", none),
+            every.get("spent_duration", none), np.zeros(1, np.uint8) if blobs is None else blobs,
         )  # fmt: skip
         tables = Tables(names.lines.table, names.lanes.table, names.signals.table, names.sources.table, names.texts.table)
         most = self._longest_name(names)

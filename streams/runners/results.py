@@ -9,7 +9,6 @@ import numpy as np
 from streams.codec.blobs import measurement_columns
 from streams.kernel import I64, U8
 from streams.operators.slice import GOOD, Columns
-from streams.runners.sizes import bounded_durations
 from streams.topology import Step
 
 if TYPE_CHECKING:
@@ -32,8 +31,6 @@ def bound_columns(task: Task, step: Step, binding: str, columns: Columns) -> tup
     """The output's columns with what the binding wants beside them, and the arena its spans lie in."""
     if binding == "increments":
         return {**columns, "ordinal": ordinals(columns)}, None
-    if binding == "discrete-windows":
-        return bounded_durations(columns), None
     if binding != "measurements":
         return columns, None
     blobs = task.blobs[step.sources[0].rank]

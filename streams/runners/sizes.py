@@ -20,13 +20,10 @@ from streams.catalogue import DEAD_LETTERS, OUTPUT_BYTES_MAX
 from streams.codec.murmur import murmur3
 from streams.codec.outputs import Encoded
 from streams.codec.reasons import OUTPUT_TOO_LARGE
-from streams.kernel import I64
-from streams.operators.slice import Columns
 from streams.runners.records import HEAD_BYTES, Origin, Record, RecordWriter
 
 FRAME_BYTES: Final = 4096  # key, headers and the broker's own words about a record
 RESULT_BYTES_MOST: Final = OUTPUT_BYTES_MAX - FRAME_BYTES
-DURATIONS_MOST: Final = 64  # values of a window whose time is listed
 
 
 def fitting(writer: RecordWriter, origin: Origin, encoded: Encoded, most: int = RESULT_BYTES_MOST) -> tuple[Encoded, list[Record]]:
@@ -49,22 +46,3 @@ def _letter(writer: RecordWriter, origin: Origin, encoded: Encoded, k: int) -> R
         "detail": f"result {result_id} of {len(value)} bytes", "headers": {}, "application": writer.application, "schema_id": None,
     }  # fmt: skip
     return writer.record(DEAD_LETTERS, key, letter, f"{origin.topic}|{result_id}", max(0, int(encoded.time[k])))
-
-
-def bounded_durations(columns: Columns) -> Columns:
-    """Durations with the longest DURATIONS_MOST of each row; `more`, `more_us`: how many values the others are, their time.
-
-    Of equally long ones the first by their bytes stay, in whose order they are listed; so the choice depends on no code.
-    """
-    start, value, duration = columns["spent_start"], columns["spent_value"], columns["spent_duration"]
-    count = np.diff(start)
-    more, more_us = np.zeros(len(count), np.int64), np.zeros(len(count), np.int64)
-    kept = np.ones(int(start[-1]), np.bool_)
-    for row in np.flatnonzero(count > DURATIONS_MOST).tolist():
-        own = slice(int(start[row]), int(start[row + 1]))
-        rest = np.argsort(-duration[own], kind="stable")[DURATIONS_MOST:]  # they lie by their bytes
-        kept[own.start + rest] = False
-        more[row], more_us[row] = len(rest), sum(duration[own][rest].tolist())
-    ends: I64 = np.concatenate([[0], np.cumsum(count - more)])
-    return {**columns, "spent_start": ends, "spent_value": value[: len(kept)][kept], "spent_duration": duration[: len(kept)][kept],
-            "more": more, "more_us": more_us}  # fmt: skip

@@ -12,7 +12,7 @@ import pytest
 from streams.catalogue import DEAD_LETTERS, LATE, MESSAGE_BYTES_MAX, OUTPUT_BYTES_MAX, QUARANTINE
 from streams.codec.inputs import NAME_BYTES, STATE_BYTES
 from streams.codec.log import log_of, pack_headers
-from streams.codec.outputs import avro_bytes
+from streams.codec.outputs import DURATIONS_MOST, avro_bytes, bounded_durations
 from streams.runners import sizes
 from streams.runners.records import Origin
 from streams.runners.task import Task, Transaction
@@ -105,12 +105,12 @@ def test_the_samples_of_a_large_late_message_leave_as_parts_each_once() -> None:
 def test_a_window_lists_the_longest_durations_and_sums_the_rest() -> None:
     """Against sorting by time, and by bytes among equals."""
     random = np.random.default_rng(3)
-    for count in (0, 1, sizes.DURATIONS_MOST, sizes.DURATIONS_MOST + 1, 200):
+    for count in (0, 1, DURATIONS_MOST, DURATIONS_MOST + 1, 200):
         durations = random.integers(0, 5, count)
         columns = {"spent_start": np.array([0, 0, count]), "spent_value": np.arange(count), "spent_duration": durations}
-        found = sizes.bounded_durations(columns)
+        found = bounded_durations(columns)
 
-        longest = sorted(sorted(range(count), key=lambda n: (-int(durations[n]), n))[: sizes.DURATIONS_MOST])  # noqa: B023 - used at once
+        longest = sorted(sorted(range(count), key=lambda n: (-int(durations[n]), n))[: DURATIONS_MOST])  # noqa: B023 - used at once
         assert found["spent_start"].tolist() == [0, 0, len(longest)]
         assert found["spent_value"].tolist() == longest
         assert found["spent_duration"].tolist() == durations[longest].tolist()
