@@ -185,7 +185,7 @@ class SignalHealth:
             require(2 <= windows <= POINTS_MOST, "a stuck signal needs 2 to 8 windows", tag=tag, windows=windows)
         for tag, after_us in self.missing:
             require(
-                after_us > 2 * self.window_us, "missing after must be longer than two windows: one that an order change cuts does not count",
+                after_us > 2 * self.window_us, "missing after must be longer than two windows: one cut by an order change does not count",
                 tag=tag, after_us=after_us, window_us=self.window_us,
             )  # fmt: skip
 
