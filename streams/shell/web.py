@@ -1,6 +1,6 @@
 """The worker's pages for machines: /metrics, /livez, /readyz, /status. Begins before Faust does and answers while it recovers.
 
-    /livez    200 while the worker's loop beats; 503 and the reason otherwise: restart it
+    /livez    200 while the worker's loop beats and no slice is stuck; 503 and the reason otherwise: restart it
     /readyz   200 when every partition that the group gave it has recovered
     /metrics  Prometheus text format, see streams/metrics.py
     /status   JSON: where each task stands, and which input holds time

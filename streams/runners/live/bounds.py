@@ -13,6 +13,7 @@ class Bounds:
     commit_interval_s: float = 0.1  # shortest time between two commits of a task
     transaction_timeout_s: float = 20.0  # after which the broker aborts a transaction that its owner left open
     watchdog_s: float = 20.0  # longest time that a commit may take before the process gives up
+    slice_s: float = 120.0  # longest time that a slice may take, fold and commit, before /livez says that it is stuck
     session_timeout_s: float = 10.0  # after which a silent worker loses its partitions
     snapshot_interval_s: float = 60.0
     snapshot_records: int = 2_000_000  # a snapshot at the latest after so many input records

@@ -41,6 +41,7 @@ class Counts:
     records_in: int = 0
     snapshots: int = 0
     snapshot_bytes: int = 0
+    pauses: int = 0  # of fetching, because an inbox was full
     snapshots_damaged: int = 0  # found at recovery, passed over
     refolded: int = 0
     recovery_s: float = 0.0

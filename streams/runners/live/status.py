@@ -43,6 +43,6 @@ def _task(worker: Worker, owner: Owner) -> dict[str, Any]:
         "records_out": counts.records_out, "fold_seconds": counts.fold_s, "commit_seconds": counts.commit_s, "snapshots": counts.snapshots,
         "snapshot_bytes": counts.snapshot_bytes, "snapshot_age_seconds": owner.clock() - owner.snapshot_at,
         "unknown_schemas": owner.strangers.condemned[-20:],
-        "snapshots_damaged": counts.snapshots_damaged, "cpu_seconds": dict(owner.task.meter.seconds),
+        "pauses": counts.pauses, "snapshots_damaged": counts.snapshots_damaged, "cpu_seconds": dict(owner.task.meter.seconds),
         "recovery_seconds": counts.recovery_s, "refolded_records": counts.refolded, "inputs": inputs,
     }  # fmt: skip

@@ -28,6 +28,7 @@ from streams.runners.live.reference import Reference
 from streams.runners.live.setup import Setup
 
 TICK_S = 0.25
+SILENT_S = 30.0  # without a heartbeat of the loop, a worker is not alive
 STUCK_EXIT_CODE = 70  # the process would not end by itself
 Tell = Callable[[str, Mapping[str, Any]], None]
 
@@ -39,6 +40,7 @@ class Part:
         self.owner, self.lock, self.wake = owner, asyncio.Lock(), asyncio.Event()
         self.serving: asyncio.Task[None] | None = None  # kept: the loop itself holds tasks only weakly
         self.paused: set[int] = set()
+        self.slice_since: float | None = None  # when the slice that runs now began
         self.done = False
 
 
@@ -230,6 +232,7 @@ class Worker:
                 part.wake.set()
                 if part.owner.inbox.bytes[rank] > self.setup.bounds.inbox_bytes and rank not in part.paused:
                     part.paused.add(rank)
+                    part.owner.counts.pauses += 1
                     await private.pause(self.app, {(fetch.topic, fetch.partition)})
         except Exception as error:  # noqa: BLE001
             self._die(error)
@@ -268,14 +271,20 @@ class Worker:
             await private.resume(self.app, {(self.setup.inputs[rank].name, owner.partition) for rank in resumed})
         if len(owner.inbox):
             part.wake.set()
-        await self._in_thread(owner.cycle, work)
+        await self._watched(part, owner.cycle, work)
         target = self._targets.get(owner.partition)
         if target is None or part.done or len(owner.inbox):
             return
         if all(position >= end for position, end in zip(owner.inbox.position, target, strict=True)):
-            await self._in_thread(owner.cycle, [], last=True)
-            await self._in_thread(owner.snapshot)
+            await self._watched(part, owner.cycle, [], last=True)
+            await self._watched(part, owner.snapshot)
             part.done = True
+
+    async def _watched(self, part: Part, call: Callable[..., Any], *arguments: Any, **named: Any) -> None:
+        """In a thread, while /livez looks how long it takes."""
+        part.slice_since = time.monotonic()
+        await self._in_thread(call, *arguments, **named)
+        part.slice_since = None
 
     def _behind(self, part: Part, rank: int) -> bool:
         end = private.last_stable(self.app, self.setup.inputs[rank].name, part.owner.partition)
@@ -294,9 +303,21 @@ class Worker:
 
     # ---- watching
 
+    def unwell(self) -> str:
+        """Why the process should be started anew; empty: it is alive. Asked from other threads: nothing here waits for a lock."""
+        now = time.monotonic()
+        if now - self.beat > SILENT_S:
+            return f"the worker's loop has been silent for {now - self.beat:.0f} s"
+        for number, part in sorted(self.parts.items()):
+            since = part.slice_since
+            if since is not None and now - since > self.setup.bounds.slice_s:
+                return f"a slice of partition {number} has taken {now - since:.0f} s"
+        return ""
+
     async def _watch(self) -> None:
         """The heartbeat of /livez, the watchdog of commits, the eye on Faust and on reference data."""
         looked, bounds = time.monotonic(), self.setup.bounds
+        looking: asyncio.Future[Any] | None = None  # not waited for: a broker that does not answer must not blind the watchdog
         try:
             while True:
                 await asyncio.sleep(TICK_S)
@@ -309,9 +330,11 @@ class Worker:
                     if since is not None and now - since > bounds.watchdog_s:
                         where: dict[str, Any] = {"partition": part.owner.partition, "seconds": round(now - since, 1)}
                         raise PlatformError("a commit does not come to an end", **where)
-                if now - looked > bounds.reference_interval_s:
-                    await self._in_thread(self.reference.refresh)
-                    looked = time.monotonic()
+                if looking is not None and looking.done():
+                    looking.result()
+                    looking, looked = None, now
+                if looking is None and now - looked > bounds.reference_interval_s:
+                    looking = self._in_thread(self.reference.refresh)
         except asyncio.CancelledError:
             raise
         except Exception as error:  # noqa: BLE001

@@ -19,8 +19,6 @@ from rich.console import Console
 from streams import configuration as configurations
 from streams.errors import AndonError, require
 
-SILENT_S = 30.0  # without a heartbeat of the loop, a worker is not alive
-
 
 def register(app: typer.Typer) -> None:
     """Add the command to `app`."""
@@ -77,8 +75,7 @@ def _worker(own: Any, configuration: Any, report: _Report, until_end: bool, inst
     started: list[Worker] = []
 
     def alive() -> str:
-        silence = time.monotonic() - started[0].beat if started else 0.0
-        return f"the worker's loop has been silent for {silence:.0f} s" if silence > SILENT_S else ""
+        return started[0].unwell() if started else ""
 
     def status() -> Mapping[str, Any] | None:
         return status_of(started[0]) if started and started[0].begun else None
