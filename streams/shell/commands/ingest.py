@@ -30,6 +30,7 @@ Config = Annotated[Path, typer.Option("--config", help="The deployment's configu
 Through = Annotated[str | None, typer.Option(help="End of what the run claims.", show_default="the last event + 1 us", metavar="TIME")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Do everything but write; needs no Kafka.")]
 RefusedFile = Annotated[Path | None, typer.Option("--refused", help="Write every refused line here, as JSON lines.")]
+Again = Annotated[bool, typer.Option("--again", help="Write everything, also what stands in the topics already.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Write nothing if a line is refused; exit code 3.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output, nothing else.")]
 Rows = Annotated[int, typer.Option(min=1, help="Entries shown of each file.")]
@@ -51,17 +52,17 @@ def _mapping_group() -> None:
 
 def ingest(
     files: Files, mapping: MappingFile, config: Config, through: Through = None, dry_run: DryRun = False, refused: RefusedFile = None,
-    strict: Strict = False, as_json: Json = False,
+    strict: Strict = False, again: Again = False, as_json: Json = False,
 ) -> None:  # fmt: skip
     """Write files into the raw topics, all of them as one log in the order of their event times.
 
-    Lines that cannot be read are listed and counted; every line is written, refused or ignored by a rule of the mapping. Running
-    it again writes the same records with the same ids, which count once.
+    Lines that cannot be read are listed and counted; every line is written, refused or ignored by a rule of the mapping. A run over
+    the same files writes only what is not in the topics yet: one that broke goes on where it stopped.
 
     Example: andon ingest day/*.txt --mapping plant.mapping.toml --config context.toml --through 2016-10-21T00:00Z
     """
     from streams import configuration
-    from streams.shell.ingest import mapping_file, merge, writer
+    from streams.shell.ingest import mapping_file, merge, standing, writer
     from streams.shell.ingest.instants import instant_us
     from streams.shell.ingest.refusals import Refusals
     from streams.shell.ingest.scan import scan
@@ -82,15 +83,23 @@ def ingest(
     if strict and refusals.count:
         raise DataError("lines are refused, and with --strict nothing is written then", refused=refusals.count, reasons=dict(total.refused))
     counts: Counter[tuple[str, str]] = Counter()
-    log = merge.log(found, lambda name: catalogue.of(name).partitions, end_us)
+
+    def log() -> Iterator[OutRecord]:
+        return merge.log(found, lambda name: catalogue.of(name).partitions, end_us)
+
+    passed, there = Counter[str](), dict[tuple[str, int], int]()
+    if not (dry_run or again):
+        with watched(screen, "comparing", sum(total.written.values()), quiet=as_json) as progress:
+            there = _standing(_counted(log(), Counter(), progress.advance), found.first_us, inputs, config)
     with watched(screen, "dry run" if dry_run else "writing", sum(total.written.values()), quiet=as_json) as progress:
-        written = _write(_counted(log, counts, progress.advance), inputs, config, dry_run=dry_run)
+        written = _write(_counted(standing.without(log(), there, passed), counts, progress.advance), inputs, config, dry_run=dry_run)
     assert written == sum(counts.values()), f"{written} of {sum(counts.values())} records"
     seconds = time.monotonic() - started_s
     summary = {
         "files": {name: file.description() for name, file in found.ledger.files.items()}, "total": total.description(),
         "records": {name: {kind: n for (topic, kind), n in sorted(counts.items()) if topic == name} for name in inputs},
         "first_us": found.first_us if found.written else None, "last_us": found.last_us if found.written else None,
+        "already_there": dict(passed),
         "through_us": end_us, "claim_interval_us": rules.claim_interval_us or merge.interval_of(found), "dry_run": dry_run,
         "seconds": round(seconds, 3), "entries_per_second": round(total.entries / seconds),
     }  # fmt: skip
@@ -105,6 +114,19 @@ def _counted(log: Iterable[OutRecord], counts: Counter[tuple[str, str]], advance
         yield record
         counts[record.topic, record.kind] += 1
         advance(record.entries)
+
+
+def _standing(log: Iterable[OutRecord], first_us: int, inputs: tuple[str, ...], config: Path) -> dict[tuple[str, int], int]:
+    """How many of the run's records each partition holds already. The log is only gone through where a topic reaches into its time."""
+    from streams import configuration
+    from streams.shell.ingest import encoding, standing, writer
+    from streams.shell.settings import settings
+
+    place = settings()
+    catalogue = configuration.load(config).catalogue(place.topic_prefix)
+    writer.check_topics(place.kafka, catalogue, inputs)
+    ends = {at: end for at, end in standing.ends(place.kafka, catalogue, inputs).items() if end[-1][0] >= first_us}
+    return standing.standing(ends, encoding.encoded(log, dict.fromkeys(inputs, 0))) if ends else {}
 
 
 def _write(log: Iterable[OutRecord], inputs: tuple[str, ...], config: Path, *, dry_run: bool) -> int:
@@ -209,6 +231,8 @@ def _print_records(out: Console, summary: dict[str, Any]) -> None:
     for name, kinds in summary["records"].items():
         table.add_row(name, *(f"{kinds.get(kind, 0):,}" for kind in ("DATA", "CLAIM", "BLANK")))
     out.print(table)
+    if there := sum(summary["already_there"].values()):
+        out.print(f"{there:,} records of this run were in the topics already and were not written again")
     out.print(
         f"through {spoken(summary['through_us'])}, a claim every {duration(summary['claim_interval_us'])} of append time; "
         f"{summary['seconds']:.1f} s, {summary['entries_per_second']:,} entries/s"

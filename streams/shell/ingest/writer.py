@@ -78,7 +78,7 @@ class Delivery:
             raise PlatformError(
                 "the run ended early: a record was not written", bootstrap_servers=settings.bootstrap_servers, topic=topic,
                 partition=partition, reason=reason, **given,
-                hint="run it again: records that are there already have the same ids and count once",
+                hint="run it again: it goes on behind the records that are there",
             )  # fmt: skip
 
 
