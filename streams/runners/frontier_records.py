@@ -7,6 +7,7 @@ leave the set.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +20,7 @@ from streams.time.instants import representable
 if TYPE_CHECKING:
     from streams.runners.task import Task
 
+LANES_BYTES = 524_288  # of names and frontiers in one record; half of what its topic takes
 KIND_HEADER = "andon-kind"  # `frontier` on frontier records, so that readers can skip them unread
 
 
@@ -58,12 +60,25 @@ class LiveLanes:
         return moved, at
 
 
-def frontier_record(task: Task, topic: str) -> Record:
-    """The record for one derived topic: it goes behind the outputs that it covers, in the same transaction."""
+def frontier_records(task: Task, topic: str, most: int = LANES_BYTES) -> list[Record]:
+    """The records for one derived topic: they go behind the outputs that they cover, in the same transaction. Lanes whose names
+    are longer than `most` bytes together are told by several, each with the floors, which hold below what was told of a lane."""
     lanes, at = task.live[topic].moved(task)
+    names, sizes = [task.names.lane_path(int(lane)) for lane in lanes], [0]
+    for name in names:
+        sizes.append(sizes[-1] + len(name.encode()) + 16)
+    found, first = list[Record](), 0
+    while not found or first < len(names):
+        end = max(first + 1, bisect_right(sizes, sizes[first] + most) - 1)
+        found.append(_record(task, topic, names[first:end], at[first:end]))
+        first = end
+    return found
+
+
+def _record(task: Task, topic: str, lanes: list[str], at: I64) -> Record:
     frontier = {
-        "epoch": task.adopted.epoch.number, "lanes": [task.names.lane_path(int(lane)) for lane in lanes],
-        "frontiers_us": [representable(int(t)) for t in at], "class_table": task.book.table(task.adopted.configuration.fingerprint),
+        "epoch": task.adopted.epoch.number, "lanes": lanes, "frontiers_us": [representable(int(t)) for t in at],
+        "class_table": task.book.table(task.adopted.configuration.fingerprint),
         "classes": list(task.book.classes), "floors_us": [representable(int(t)) for t in task.book.floors()],
     }  # fmt: skip
     value = task.writer.value(topic, task.environment.catalogue.of(topic).schema, {"kind": "FRONTIER", "frontier": frontier})

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 
 from streams.codec.log import Log, log_of, pack_headers
 from streams.codec.outputs import Encoded
-from streams.runners.frontier_records import frontier_record
+from streams.runners.frontier_records import frontier_records
 from streams.runners.records import Record
 from streams.runners.task import Task, Transaction
 from streams.time.instants import representable
@@ -36,7 +36,7 @@ class Derived:
                 continue
             rows = [row for encoded in transaction.results if encoded.topic == topic for row in _of(encoded)]
             if task.book.classes:
-                rows.append(_row(frontier_record(task, topic)))
+                rows += [_row(record) for record in frontier_records(task, topic)]
             if rows:
                 first = self._next[topic]
                 found[topic] = log_of([(first + n, append_us, *row) for n, row in enumerate(rows)])

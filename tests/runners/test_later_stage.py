@@ -20,7 +20,7 @@ from streams.operators.cited import EVIDENCE_AT, ID_AT, SIZE_BITS, SIZE_MASK
 from streams.operators.slice import Columns, Slice, never, nothing_open
 from streams.runners import memory, state
 from streams.runners.epoch import Adopted, Epoch
-from streams.runners.frontier_records import frontier_record
+from streams.runners.frontier_records import LANES_BYTES, frontier_records
 from streams.runners.task import Task
 from streams.topology import Flow, Topology
 from tests.runners.plant import ENVIRONMENT, INPUTS, columns, configuration, random_log
@@ -118,12 +118,12 @@ def published(random: Random) -> dict[str, list[Record]]:
                 write(encoded.topic, key, value, headers)
         for topic in DERIVED:
             if random.random() < 0.6:
-                record = frontier_record(task, topic)
-                write(topic, record.key, record.value, record.headers)
+                for record in frontier_records(task, topic, random.choice([1, 60, LANES_BYTES])):  # in several, however it is cut
+                    write(topic, record.key, record.value, record.headers)
     assert task is not None
     for topic in DERIVED:
-        record = frontier_record(task, topic)
-        write(topic, record.key, record.value, record.headers)
+        for record in frontier_records(task, topic):
+            write(topic, record.key, record.value, record.headers)
     return {topic: found[topic] for topic in DERIVED}
 
 

@@ -22,7 +22,7 @@ from streams.model.characteristic import CharacteristicRow, Characteristics
 from streams.model.hierarchy import Hierarchy
 from streams.runners import memory, state
 from streams.runners.epoch import Adopted, Epoch
-from streams.runners.frontier_records import frontier_record
+from streams.runners.frontier_records import frontier_records
 from streams.runners.task import Task
 from tests.runners.plant import ENVIRONMENT, INPUTS, LINE, Body, columns, configuration
 from tests.twin.gate import Message, Sample
@@ -83,8 +83,7 @@ def derived_logs(raw: Raw) -> Raw:
             for key, value, headers in encoded.records():
                 found[encoded.topic].append((key, value, headers))
         for topic in DERIVED:
-            last = frontier_record(task, topic)
-            found[topic].append((last.key, last.value, last.headers))
+            found[topic] += [(last.key, last.value, last.headers) for last in frontier_records(task, topic)]
     return {t: log_of([(n, END, k, v, pack_headers(h)) for n, (k, v, h) in enumerate(found[t])]) for t in DERIVED}
 
 

@@ -14,6 +14,7 @@ from streams.codec.inputs import NAME_BYTES, STATE_BYTES
 from streams.codec.log import log_of, pack_headers
 from streams.codec.outputs import DURATIONS_MOST, avro_bytes, bounded_durations
 from streams.runners import sizes
+from streams.runners.frontier_records import frontier_records
 from streams.runners.records import Origin
 from streams.runners.task import Task, Transaction
 from tests.codec.test_refusals import reasons
@@ -162,3 +163,21 @@ def test_quarantine_is_split_like_late_samples() -> None:
     assert [n for one in parts for n in one["indexes"]] == list(range(20_000))
     assert [one["part"] for one in parts] == list(range(len(parts)))
     assert len(parts) > 1
+
+
+def test_frontiers_of_very_many_lanes_are_told_by_several_records() -> None:
+    made, count = task(), 9_000
+    assets = [f"{n:05d}" + "x" * 80 for n in range(count)]
+    made.feed(1, log_of([(0, 10, LINE.encode(), packed(assets, [(n, 10) for n in range(count)], 0), b"")]))
+    folded(made, 5000)
+    told = frontier_records(made, "ctx.window.v1")
+
+    schema = plain_schema("ctx.window.v1")
+    said = [fastavro.schemaless_reader(io.BytesIO(one.value[5:]), schema, None)["frontier"] for one in told]  # type: ignore[call-overload,index]
+    assert len(told) > 1
+    assert max(len(one.value) for one in told) < OUTPUT_BYTES_MAX
+    lanes = [lane for one in said for lane in one["lanes"]]
+    assert sorted(lanes) == sorted(f"{LINE}/{asset}" for asset in assets)
+    assert all(len(one["lanes"]) == len(one["frontiers_us"]) for one in said)
+    assert all(one["floors_us"] == said[0]["floors_us"] for one in said)
+    assert len(frontier_records(made, "ctx.window.v1")) == 1, "nothing moved: one record, for the floors"

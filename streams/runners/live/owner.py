@@ -17,7 +17,7 @@ from streams.codec.log import Log
 from streams.errors import BudgetError, PlatformError
 from streams.kafka.calls import CALL_S, attempt
 from streams.runners.epoch import Adopted, Epoch
-from streams.runners.frontier_records import frontier_record
+from streams.runners.frontier_records import frontier_records
 from streams.runners.live import epochs, kafka, snapshots
 from streams.runners.live.inbox import Inbox, Waiting
 from streams.runners.live.recovery import RELEASE_SAMPLES, Report, recover, schemas_known
@@ -174,7 +174,7 @@ class Owner:
             self._told[topic] = now
         if len(due) == len(every):
             self._fed_since_told = False
-        return [frontier_record(self.task, topic) for topic in due]
+        return [record for topic in due for record in frontier_records(self.task, topic)]
 
     # ---- commits
 
