@@ -48,5 +48,6 @@ def _of(encoded: Encoded) -> Iterable[tuple[bytes, bytes, bytes]]:
     return ((key, value, pack_headers(headers)) for key, value, headers in encoded.records())
 
 
-def _row(record: Record) -> tuple[bytes | None, bytes | None, bytes]:
+def _row(record: Record) -> tuple[bytes, bytes, bytes]:
+    assert record.key is not None, "a frontier record has a key"
     return record.key, record.value, pack_headers(record.headers)
