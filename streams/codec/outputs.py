@@ -10,7 +10,7 @@ default. The key of every derived record is its line path; its headers are
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -21,7 +21,7 @@ from streams.catalogue import schema_of
 from streams.codec import encode as e
 from streams.codec.rows import Tables
 from streams.errors import SchemaError
-from streams.kernel import F64, I32, I64, U8
+from streams.kernel import F64, I32, I64, U8, grown
 from streams.model.order import Coordinate, OrderRef
 from streams.operators.evidence import checksum
 from streams.operators.slice import Columns, Names
@@ -195,27 +195,45 @@ _ORDER_ITEM = next(f for f in schema_of("ctx.count.v1")["fields"] if f["name"] =
 
 
 class ContextTable:
-    """Contexts as encoded bytes, grown as contexts are met. topics: (topic, partition) of each input rank."""
+    """Contexts as encoded bytes, one after another as they are met. topics: (topic, partition) of each input rank.
+
+    A code that is given anew leaves its bytes behind; when they are more than what is in use, what is in use moves together.
+    """
 
     def __init__(self, topics: Sequence[tuple[str, int]]) -> None:
-        self.topics, self._parts = topics, [(b"", 0, b"")]
+        self.topics = topics
         self._order, self._evidence = fastavro.parse_schema(_ORDER_ITEM, _force=True), fastavro.parse_schema(_EVIDENCE_ITEM, _force=True)
-        self._table: e.Contexts | None = None
+        self._parts: dict[int, tuple[bytes, int, bytes]] = {}
+        self._used = self._live = 0
+        self._table = e.Contexts(
+            np.zeros(1, np.uint8), np.zeros(1, np.int64), np.zeros(1, np.int32), np.zeros(1, np.int32), np.zeros(1, np.int64),
+            np.zeros(1, np.int32),
+        )  # fmt: skip
 
-    def table(self, contexts: Sequence[tuple[Sequence[OrderRef], Sequence[Coordinate]]]) -> e.Contexts:
-        """The table of contexts 0 .. len - 1, of which all before were given before."""
-        if self._table is None or len(contexts) > len(self._parts):
-            for refs, coordinates in contexts[len(self._parts) :]:
-                orders = b"".join(avro_bytes(self._order, asdict(ref)) for ref in refs)
-                self._parts.append((orders, len(refs), self._cited(coordinates)))
-            orders_size = np.array([len(o) for o, _, _ in self._parts], np.int32)
-            evidence_size = np.array([len(v) for _, _, v in self._parts], np.int32)
-            ends = np.cumsum(np.stack([orders_size, evidence_size], axis=1).reshape(-1).astype(np.int64))
-            starts = np.concatenate([[0], ends[:-1]]).reshape(-1, 2)
-            arena = np.frombuffer(b"".join(o + v for o, _, v in self._parts) or b"\0", np.uint8)
-            count = np.array([n for _, n, _ in self._parts], np.int32)
-            self._table = e.Contexts(arena, starts[:, 0].copy(), orders_size, count, starts[:, 1].copy(), evidence_size)
+    def table(self, fresh: Iterable[tuple[int, tuple[Sequence[OrderRef], Sequence[Coordinate]]]] = ()) -> e.Contexts:
+        """The table with the contexts of these codes, new ones or given anew. Code 0 without a context is "no order"."""
+        for code, (refs, coordinates) in fresh:
+            before = self._parts.get(code, (b"", 0, b""))
+            self._live -= len(before[0]) + len(before[2])
+            part = b"".join(avro_bytes(self._order, asdict(ref)) for ref in refs), len(refs), self._cited(coordinates)
+            self._parts[code] = part
+            self._put(code, part)
+        if self._used > 1 << 16 and self._used > 2 * self._live:
+            self._used = self._live = 0
+            self._table = self._table._replace(arena=np.zeros(1, np.uint8))
+            for code, part in self._parts.items():
+                self._put(code, part)
         return self._table
+
+    def _put(self, code: int, part: tuple[bytes, int, bytes]) -> None:
+        orders, count, evidence = part
+        end = self._used + len(orders) + len(evidence)
+        table = e.Contexts(grown(self._table.arena, end), *(grown(column, code + 1, 0) for column in self._table[1:]))
+        table.arena[self._used : end] = np.frombuffer(orders + evidence, np.uint8)
+        table.orders_at[code], table.orders_size[code], table.orders_count[code] = self._used, len(orders), count
+        table.evidence_at[code], table.evidence_size[code] = self._used + len(orders), len(evidence)
+        self._live += end - self._used
+        self._table, self._used = table, end
 
     def _cited(self, coordinates: Sequence[Coordinate]) -> bytes:
         if not coordinates:

@@ -39,7 +39,7 @@ import numpy as np
 from streams.errors import require
 from streams.kernel import B1, I32, I64, NEG, grown, kernel
 from streams.operators.evidence import WIDTH, cite
-from streams.operators.slice import Columns, Outputs, Slice, never, nothing_open
+from streams.operators.slice import Columns, Outputs, Slice, never, no_contexts, nothing_open
 from streams.time.pending import Rows
 
 CAUSES = ("UNKNOWN", "FIRST", "NORMAL", "ROLLOVER", "RESET", "REPLACED", "REPORTED")
@@ -151,6 +151,9 @@ class CounterIncrements:
 
     def open(self, state: Readings, lanes: I32) -> B1:
         return nothing_open(lanes)
+
+    def contexts(self, state: Readings) -> I32:
+        return no_contexts()
 
     def succeed(self, before: CounterIncrements, state: Readings) -> Readings:
         return self.restored(before.columns(state))

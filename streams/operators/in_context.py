@@ -15,7 +15,7 @@ import numpy as np
 
 from streams.kernel import B1, I32, I64, kernel
 from streams.operators.evidence import WIDTH, cite
-from streams.operators.slice import Columns, Outputs, Slice, never, nothing_open
+from streams.operators.slice import Columns, Outputs, Slice, never, no_contexts, nothing_open
 from streams.time.pending import Rows
 
 
@@ -56,6 +56,9 @@ class InContext:
 
     def open(self, state: None, lanes: I32) -> B1:
         return nothing_open(lanes)
+
+    def contexts(self, state: None) -> I32:
+        return no_contexts()
 
     def succeed(self, before: InContext, state: None) -> None:
         return None

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -141,6 +141,18 @@ class Operator(Protocol[State]):
 
     def restored(self, columns: Columns) -> State:
         """What `columns` was made of."""
+
+
+@runtime_checkable
+class NamesContexts(Protocol):
+    """An operator of a topology that joins with orders: what it does not name may be forgotten, and its code be given anew."""
+
+    def contexts(self, state: Any) -> I32:
+        """Every context that the state names, in any order, some perhaps twice."""
+
+
+def no_contexts() -> I32:
+    return np.zeros(0, np.int32)
 
 
 def nothing_open(lanes: I32) -> B1:

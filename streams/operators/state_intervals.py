@@ -173,6 +173,10 @@ class StateIntervals:
         found[inside] = state.signals[lanes[inside]] > 0
         return found
 
+    def contexts(self, state: OpenIntervals) -> I32:
+        found: I32 = state.open[state.lane >= 0, _CONTEXT].astype(np.int32)
+        return found
+
     def succeed(self, before: StateIntervals, state: OpenIntervals) -> OpenIntervals:
         return state
 

@@ -143,6 +143,10 @@ class WindowStatistics:
     def open(self, state: OpenWindows, lanes: I32) -> B1:
         return np.not_equal(self.due(state, lanes), POS)
 
+    def contexts(self, state: OpenWindows) -> I32:
+        found: I32 = state.cells.ints[state.cells.ints[:, k.C_START] != NEG, k.C_CONTEXT].astype(np.int32)
+        return found
+
     def succeed(self, before: WindowStatistics, state: OpenWindows) -> OpenWindows:
         """Windows that both ask for go on; one that is no longer asked for is dropped, a new one begins with the next sample."""
         if before.windows == self.windows and before.discrete == self.discrete:

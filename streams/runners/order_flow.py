@@ -9,6 +9,7 @@ import numpy as np
 from streams.kernel import I32, I64, NEG
 from streams.model.order import EVENTS, Coordinate, OrderEvent
 from streams.operators.order_join import OrderRow, Request
+from streams.operators.slice import NamesContexts
 from streams.runners.lanebook import LaneBook
 from streams.runners.records import Record, Restatement, restate_request
 from streams.time.pending import Rows
@@ -48,6 +49,21 @@ def order_rows(task: Task, lanes: I32, start: I64, rows: Rows) -> list[OrderRow]
 
 
 _BOOT = bytes.maketrans(b"abcdefghijklmnop", b"0123456789abcdef")  # the name of a boot, see codec/rows.py
+
+
+def tidy_orders(task: Task) -> None:
+    """After a release: how far nobody looks back any more; now and then, forget contexts that nothing names."""
+    join, state = task.topology.join, task.join_state
+    if not join or not state:
+        return
+    join.operator.passed(state, task.book.lowest())
+    if not state.contexts.crowded:
+        return
+    named: list[I32] = []
+    for step, of in zip(task.topology.steps, task.states, strict=True):
+        assert isinstance(step.operator, NamesContexts), "a step of a topology with orders says which contexts it names"
+        named.append(step.operator.contexts(of))
+    join.operator.forget(state, named)
 
 
 def requested(task: Task, requests: list[Request]) -> list[Record]:

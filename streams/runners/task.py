@@ -206,6 +206,7 @@ class Task:
         due = self.release.due(book.clocks, book.lanes, candidates)
         self.meter.lap("gate")
         self.release_lanes(*due)
+        order_flow.tidy_orders(self)
 
     def _fold_orders(self, touched: I32) -> I32:
         """Fold the complete orders; the lanes whose open windows and intervals they may end."""
@@ -219,7 +220,8 @@ class Task:
         events = order_flow.order_rows(self, ready, start, rows)
         nothing = empty_slice(self.names, np.zeros(0, np.int32), np.zeros(0, np.int64), np.zeros(0, np.int64))
         low_us = self.join_state.low_us  # lanes below the frontier are not handed on yet: they still look back
-        self.join_state, joined = join.operator.advance(self.join_state, JoinSlice(events, nothing, book.hierarchy, low_us))
+        piece = JoinSlice(events, nothing, book.hierarchy, low_us, book.below)
+        self.join_state, joined = join.operator.advance(self.join_state, piece)
         self.ledger.applied(self.orders, len(events))
         self.outbox.records += order_flow.requested(self, joined.requests)
         lanes = order_flow.below(book, np.unique(np.array([row.lane for row in events], np.int32)))
@@ -255,7 +257,7 @@ class Task:
         piece = plain_slice(self.names, ready, since, until, start, rows)
         if self.topology.join and self.join_state:
             join = self.topology.join.operator
-            self.join_state, joined = join.advance(self.join_state, JoinSlice((), piece, book.hierarchy, book.lowest()))
+            self.join_state, joined = join.advance(self.join_state, JoinSlice((), piece, book.hierarchy, book.lowest(), book.below))
             piece = joined.observations
         if self.cited is not None:
             piece = later.as_cited(self, piece)
@@ -269,7 +271,7 @@ class Task:
         results.tidy_blobs(self)
 
     def _steps(self, piece: Slice) -> None:
-        contexts = self.contexts.table(self.join_state.contexts if self.join_state else [((), ())])
+        contexts = self.contexts.table(self.join_state.contexts.fresh() if self.join_state else ())
         found: dict[str, list[Encoded]] = {}
         for n, step in enumerate(self.topology.steps):
             ranks = [s.rank for s in step.sources]

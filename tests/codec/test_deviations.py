@@ -70,7 +70,7 @@ def test_fastavro_reads_what_was_told(case: str, random: Random) -> None:
     records: dict[str, list[dict[str, Any]]] = {lane: [] for lane in histories}
 
     def seen(names: Names, columns: Columns) -> None:
-        encoded = ENCODER.encode(columns, names, ContextTable([]).table([((), ())]))
+        encoded = ENCODER.encode(columns, names, ContextTable([]).table())
         assert len(encoded) == len(columns["time"])
         for (key, value, headers), time, lane in zip(encoded.records(), columns["time"].tolist(), columns["lane"].tolist(), strict=True):
             record = read(value)
@@ -99,6 +99,6 @@ def test_an_episode_keeps_its_name_when_the_configuration_changes() -> None:
     nothing = np.zeros(0, np.uint8)
     told.ints[0, e.T_PRODUCT] = names.texts.encode(0, b"")
     columns = e.told_columns(told, np.arange(1), np.zeros(1, np.int32), {e.BEYOND_LIMITS: nothing}, nothing)
-    [(_, value, _)] = ENCODER.encode(columns, names, ContextTable([]).table([((), ())])).records()
+    [(_, value, _)] = ENCODER.encode(columns, names, ContextTable([]).table()).records()
     parts = f"quality.charts|before|0|{LINE}|press-1|force|kN||BEYOND_LIMITS|20|0"
     assert read(value)["episode"] == mmh3.hash_bytes(parts.encode()).hex()

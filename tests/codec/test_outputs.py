@@ -77,7 +77,7 @@ def test_fastavro_reads_what_the_columns_say(case: str, random: Random) -> None:
     if case == "counters":
         columns["ordinal"] = np.arange(len(columns["time"]))
     encoder = Encoder("out", schema, binding, "test.step", "f00d", 42, TOPICS)
-    encoded = encoder.encode(columns, plant.names, ContextTable(TOPICS).table(CONTEXTS))
+    encoded = encoder.encode(columns, plant.names, ContextTable(TOPICS).table(enumerate(CONTEXTS)))
     wanted = resolve(CASES[case], plant.names, {output: columns})
     assert len(encoded) == len(wanted)
     for n, ((key, value, headers), (_, out)) in enumerate(zip(encoded.records(), wanted, strict=True)):
@@ -127,7 +127,7 @@ def test_long_names_and_many_rows_make_the_buffer_grow() -> None:
     long = plant.names.texts.encode(0, b"x" * 3000)
     columns["reason"] = np.full(len(columns["time"]), long)
     encoder = Encoder("out", "ctx.state-interval.v1", "intervals", "r", "v", 42, TOPICS)
-    encoded = encoder.encode(columns, plant.names, ContextTable(TOPICS).table(CONTEXTS))
+    encoded = encoder.encode(columns, plant.names, ContextTable(TOPICS).table(enumerate(CONTEXTS)))
     values = [value for _, value, _ in encoded.records()]
     assert all(read("ctx.state-interval.v1", values[n])["reason"] == "x" * 3000 for n in (0, len(values) // 2, -1))
 
@@ -138,5 +138,5 @@ def test_room_for_names_that_are_not_there_yet_is_not_measured() -> None:
     plant, outputs = run_once(CASES["intervals"], random_histories("intervals", random), 60, random)
     plant.names.texts.table.lengths[3 * len(plant.names.texts) :] = (1 << 31) - 1
     encoder = Encoder("out", "ctx.state-interval.v1", "intervals", "r", "v", 42, TOPICS)
-    encoded = encoder.encode(outputs["intervals"], plant.names, ContextTable(TOPICS).table(CONTEXTS))
+    encoded = encoder.encode(outputs["intervals"], plant.names, ContextTable(TOPICS).table(enumerate(CONTEXTS)))
     assert len([read("ctx.state-interval.v1", value) for _, value, _ in encoded.records()]) == len(outputs["intervals"]["time"]) > 0

@@ -80,7 +80,8 @@ def test_equals_its_twin_under_any_cut(random: Random) -> None:
         until = {a: max(front[a], min(book_until, random.randint(-5, END + 1)) if step else END + 1) for a in ASSETS}
         part = [o for o in orders if book <= o.now_us < book_until]
         low = min(until.values())
-        state, joined = op.advance(state, JoinSlice(part, observations(names, line, times, front, until), plant, low))
+        seen = observations(names, line, times, front, until)
+        state, joined = op.advance(state, JoinSlice(part, seen, plant, low, below(names, line, plant)))
         requests += joined.requests
         found = joined.observations
         for j, lane in enumerate(found.lanes):
@@ -107,6 +108,15 @@ def test_equals_its_twin_under_any_cut(random: Random) -> None:
     by_code = {code: name for name, code in lanes.items()}
     wanted = twin.requests(orders, by_code, -20)
     assert sorted((r.lane, r.time_us, t) for r in requests for t in range(r.since_us, r.until_us)) == sorted(wanted)
+
+
+def below(names: Names, line: int, plant: Hierarchy) -> dict[int, list[int]]:
+    """Assets by the lane of each work center that stands above them at any time."""
+    found: dict[int, list[int]] = {}
+    for asset in (*ASSETS, *CENTERS):
+        for name in {name for _, _, chain in plant.spans(LINE, asset) for name in chain}:
+            found.setdefault(names.lanes.encode(line, name.encode()), []).append(names.lanes.encode(line, asset.encode()))
+    return found
 
 
 def codes(names: Names, line: int) -> dict[str, int]:
@@ -136,7 +146,8 @@ def test_slicing_law(random: Random) -> None:
             until = {a: max(front[a], random.randint(-5, END) if step else END) for a in ASSETS}
             book_until = max([book, *until.values()])
             part = [o for o in orders if book <= o.now_us < book_until]
-            state, _ = op.advance(state, JoinSlice(part, observations(names, line, times, front, until), plant, min(until.values())))
+            seen = observations(names, line, times, front, until)
+            state, _ = op.advance(state, JoinSlice(part, seen, plant, min(until.values()), below(names, line, plant)))
             front, book = until, book_until
         books = {lane: (book.base, book.history, book.horizon_us, book.view) for lane, book in state.books.items()}
         states.append((books, dict(state.timelines), state.low_us))
@@ -155,9 +166,9 @@ def test_a_correction_beyond_the_history_restates_everything_since() -> None:
     rows = [OrderRow(lane, e.time_us, e) for e in events]
     correction = event("CORRECTED", 95, n=3, corrects="STARTED", corrects_time_us=5, corrected_time_us=7)
     nothing = observations(names, 0, {}, {}, {})
-    state, _ = short.advance(short.initial(), JoinSlice(rows, nothing, Hierarchy(), NEG))
+    state, _ = short.advance(short.initial(), JoinSlice(rows, nothing, Hierarchy(), NEG, {}))
     assert state.books[lane].history == (rows[2].event,)
-    _, joined = short.advance(state, JoinSlice([OrderRow(lane, 95, correction)], nothing, Hierarchy(), NEG))
+    _, joined = short.advance(state, JoinSlice([OrderRow(lane, 95, correction)], nothing, Hierarchy(), NEG, {}))
     assert [(r.since_us, r.until_us, r.reason) for r in joined.requests] == [(5, 95, "CORRECTED_ORDER")]
 
 
@@ -168,7 +179,7 @@ def test_an_order_that_runs_longer_than_the_history_keeps_running() -> None:
     rows = [OrderRow(lane, 5, event("STARTED", 5, product="P")), OrderRow(lane, 90, event("CREATED", 90, "B", n=2))]
     times = {"m1": [100]}
     seen = observations(names, line, times, {"m1": NEG}, {"m1": 200})
-    state, joined = short.advance(short.initial(), JoinSlice(rows, seen, Hierarchy(), 150))
+    state, joined = short.advance(short.initial(), JoinSlice(rows, seen, Hierarchy(), 150, {}))
     assert [(r.order, r.product) for r in state.contexts[joined.observations.context[0]].refs] == [("A", "P")]
 
 
