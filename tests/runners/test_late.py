@@ -80,11 +80,11 @@ def seconds(assets: int) -> float:
     begun = time.process_time()
     made.feed(1, log)
     assert len(records(made, RESTATE_REQUESTS)) == assets
-    assert len(records(made, LATE)) == 1
+    assert sum(len(one["indexes"]) for one in records(made, LATE)) == assets
     return time.process_time() - begun
 
 
 def test_a_late_message_of_many_assets_takes_time_by_their_number() -> None:
     seconds(10)  # compiled
     small = min(seconds(500) for _ in range(3))
-    assert seconds(8_000) < 64 * small  # sixteen times as many; 256 times where each asset passes over all samples
+    assert seconds(8_000) < 32 * small  # sixteen times as many; 77 times were measured where each asset passed over all samples
