@@ -37,7 +37,8 @@ def adopt(task: Task, adopted: Adopted) -> None:
     same = adopted.configuration.content == task.adopted.configuration.content
     if not same:
         for gate, topic in zip(task.gates, task.topology.inputs, strict=True):
-            gate.adopt(book.clocks, time.inputs[topic].conflict_us)
+            if topic in time.inputs:  # a later stage judges nothing
+                gate.adopt(book.clocks, time.inputs[topic].conflict_us)
         _succeed(task, topology)
     join, every = task.topology.join, np.arange(book.count, dtype=np.int32)
     if join and task.join_state and adopted.hierarchy is not book.hierarchy:

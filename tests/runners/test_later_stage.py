@@ -216,6 +216,21 @@ def test_a_snapshot_anywhere_changes_nothing(random: Random) -> None:
     assert by_lane(rows) == by_lane(whole)
 
 
+@given(random=randoms())
+def test_an_epoch_of_other_rules_loses_nothing(random: Random) -> None:
+    """At any vector: what was complete is folded under the old rules, the rest under the new ones."""
+    logs = published(random)
+    whole, _ = collected(logs, random_order(random))
+    other = parse('application = "later"\ntopology = "collect"\n[rules]\nchanged = 1\n')
+    columns_of = {topic: log_of(records) for topic, records in logs.items()}
+    vector = tuple(int(random.choice([0, *columns_of[t].offset.tolist()])) for t in DERIVED)
+    epochs = [first_epoch(), Adopted(Epoch(1, vector, {}, other.fingerprint), other, Hierarchy())]
+    rows: list[tuple[Any, ...]] = []
+    for _ in memory.run(collecting(rows), epochs, environment(), columns_of, random_order(random)):
+        pass
+    assert by_lane(rows) == by_lane(whole)
+
+
 def test_there_are_results_to_compare() -> None:
     """Else the laws above would say nothing."""
     folded = sum(len(collected(published(Random(seed)), memory.in_turn(3))[0]) for seed in range(40))
