@@ -13,7 +13,7 @@ ARTIFACTS := .venv/.artifacts-$(call key,streams/shell/local/artifacts.lock)
 KERNELS := .venv/.kernels-$(shell cat streams/*.py streams/*/*.py | cksum | tr -s ' ' '-')
 
 .DEFAULT_GOAL := help
-.PHONY: help env lock lock-artifacts lint test test-long bench-quick bounds docs site up down status clean
+.PHONY: demo help env lock lock-artifacts lint test test-long bench-quick bounds docs site up down status clean
 
 help: ## list the recipes
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1#\2/p' Makefile | awk -F'#' '{printf "%-24s%s\n", $$1, $$2}'
@@ -77,6 +77,9 @@ docs: $(PROJECT) ## write the generated parts of docs/ and README.md anew
 
 site: $(PROJECT) ## build the site of docs/ into site/; it can be read without a network
 	$(BIN)/zensical build --strict --clean
+
+demo: env ## a simulated factory on a real Kafka, faults put in and found: make demo ARGS='--minutes 2'
+	@$(BIN)/andon demo $(ARGS)
 
 up: env ## start Kafka and the registry on this machine (kept in .andon)
 	@$(BIN)/andon up

@@ -11,10 +11,10 @@ from rich.console import Console
 from rich.text import Text
 
 from streams.errors import AndonError
-from streams.shell.commands import admin, backfill, export, ingest, local, map, pace, run, simulate, tail, verify
+from streams.shell.commands import admin, backfill, demo, export, ingest, local, map, pace, run, simulate, tail, verify
 
 # In the order of `andon --help`. A module imports what is slow to import inside its functions.
-COMMANDS = (local, admin, map, ingest, simulate, run, tail, export, verify, backfill, pace)
+COMMANDS = (demo, local, admin, map, ingest, simulate, run, tail, export, verify, backfill, pace)
 
 
 def app() -> typer.Typer:
