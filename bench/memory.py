@@ -29,7 +29,7 @@ from streams.codec.log import Log, log_of
 from streams.configuration import Configuration, parse
 from streams.model.hierarchy import Hierarchy
 from streams.runners.epoch import Adopted, Epoch
-from streams.runners.frontier_records import frontier_record
+from streams.runners.frontier_records import frontier_records
 from streams.runners.live.standing import standing_of
 from streams.runners.state import dump, load, unpacked
 from streams.runners.state import packed as snapshot_of
@@ -98,7 +98,7 @@ class Plant:
                 for _ in encoded.records():
                     pass
         for topic in self.task.topology.outputs:
-            frontier_record(self.task, topic)
+            frontier_records(self.task, topic)
         standing_of(self.task)
 
     def meet(self, lanes: range) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import fastavro
@@ -215,7 +215,7 @@ class ContextTable:
         for code, (refs, coordinates) in fresh:
             before = self._parts.get(code, (b"", 0, b""))
             self._live -= len(before[0]) + len(before[2])
-            part = b"".join(avro_bytes(self._order, asdict(ref)) for ref in refs), len(refs), self._cited(coordinates)
+            part = b"".join(self._order_bytes(ref) for ref in refs), len(refs), self._cited(coordinates)
             self._parts[code] = part
             self._put(code, part)
         if self._used > 1 << 16 and self._used > 2 * self._live:
@@ -234,6 +234,10 @@ class ContextTable:
         table.evidence_at[code], table.evidence_size[code] = self._used + len(orders), len(evidence)
         self._live += end - self._used
         self._table, self._used = table, end
+
+    def _order_bytes(self, ref: OrderRef) -> bytes:
+        named = {"order": ref.order, "operation": ref.operation, "product": ref.product, "work_center": ref.work_center}
+        return avro_bytes(self._order, named)
 
     def _cited(self, coordinates: Sequence[Coordinate]) -> bytes:
         if not coordinates:

@@ -148,8 +148,9 @@ class Book:
         """Take in one more event, at `now_us` >= its event time."""
         since_us, before = self._take_in(event)
         changed = differing(_spans(before, since_us), _spans(self._from(since_us), since_us), now_us) if since_us < now_us else ()
-        reach = (event.corrects_time_us, event.corrected_time_us) if event.event == "CORRECTED" else (event.time_us,)
-        reach_us = min((time_us for time_us in reach if time_us is not None), default=POS)
+        reach_us = event.time_us
+        if event.event == "CORRECTED":
+            reach_us = min((t for t in (event.corrects_time_us, event.corrected_time_us) if t is not None), default=POS)
         if reach_us < self.horizon_us:
             changed = ((reach_us, now_us),)
         first, *later = self._from(now_us)
@@ -189,7 +190,9 @@ class Book:
 
     def _move(self, moves: Sequence[tuple[OrderEvent, Placed | None, Placed | None]]) -> tuple[int, list[Segment]]:
         """Take events from where they stood, and place them where they take effect now."""
-        since_us = min((placed.time_us for _, *both in moves for placed in both if placed), default=POS)
+        since_us = POS
+        for _, old, new in moves:
+            since_us = min(since_us, old.time_us if old else POS, new.time_us if new else POS)
         if since_us == POS:
             return POS, []
         before = self._from(since_us)
@@ -200,9 +203,11 @@ class Book:
         for _, _, placed in moves:
             if placed:
                 insort(rest, placed, key=_place)
+        seen = self._now.changes  # so far the view ends with what stands now
         for n, placed in enumerate(rest):
             self._now.apply(placed)
-            if n + 1 == len(rest) or rest[n + 1].time_us != placed.time_us:
+            if self._now.changes != seen and (n + 1 == len(rest) or rest[n + 1].time_us != placed.time_us):
+                seen = self._now.changes
                 refs = self._now.refs(self.work_center)
                 if refs != self._segments[-1].refs:
                     self._segments.append(Segment(placed.time_us, refs, self._now.evidence()))

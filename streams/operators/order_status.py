@@ -48,6 +48,7 @@ class Standing:
     def __init__(self, status: Iterable[tuple[Key, Status]] = (), products: Iterable[tuple[str, tuple[str, int]]] = ()) -> None:
         self.status, self.products = dict(status), dict(products)
         self.running = sorted((s.started_us, key) for key, s in self.status.items() if s.running)
+        self.changes = 0  # grows with what may change which orders run, or their products
 
     def refs(self, work_center: str) -> tuple[OrderRef, ...]:
         """Running orders, in order of their start."""
@@ -70,10 +71,12 @@ class Standing:
             if known is None or known[1] <= time_us:
                 undo.append((_PRODUCT, order, known))
                 self.products[order] = event.product, time_us
+                self.changes += known is None or known[0] != event.product
         for child in event.split_into:
             if child not in self.products:
                 undo.append((_PRODUCT, child, None))
                 self.products[child] = self.product(order), NEG  # what the child itself says of it counts more
+                self.changes += 1
             if (child, event.operation) not in self.status:
                 undo.append((_STATUS, (child, event.operation), None))
                 self._set((child, event.operation), Status(False, time_us, time_us, placed.by))
@@ -104,9 +107,11 @@ class Standing:
         before = self.status.get(key)
         if before is not None and before.running:
             del self.running[bisect_left(self.running, (before.started_us, key))]
+            self.changes += 1
         if status is None:
             self.status.pop(key, None)
             return
         self.status[key] = status
         if status.running:
             insort(self.running, (status.started_us, key))
+            self.changes += 1

@@ -28,24 +28,36 @@ def order_rows(task: Task, lanes: I32, start: I64, rows: Rows) -> list[OrderRow]
     """Events of the released rows, in order per lane."""
     blobs = task.blobs[task.orders]
     assert blobs is not None
-    found, said = [], task.details["order"].read(blobs, rows.extra)
-    for j, lane in enumerate(lanes.tolist()):
-        for r in range(int(start[j]), int(start[j + 1])):
-            order, operation, product = (blobs.text(int(at[r]), int(size[r])) for at, size in zip(said.at, said.size, strict=True))
-            event, corrects, corrects_us, corrected_us, time_us = said.ints[:, r].tolist()
-            split = range(int(said.start[0, r]), int(said.start[0, r] + said.items[0, r]))
-            source, boot, _ = task.names.sources.decode(int(rows.source[r]))
-            rank = (source, int(boot.translate(_BOOT), 16) - (1 << 63), int(rows.sequence[r]), int(rows.offset[r]), int(rows.index[r]))
-            event = OrderEvent(
-                time_us=time_us, rank=rank, at=Coordinate(task.orders, int(rows.offset[r]), int(rows.index[r])),
-                event=EVENTS[event], order=order, operation=operation, product=product,
-                split_into=tuple(blobs.text(int(said.item_at[k]), int(said.item_size[k])) for k in split), corrects=EVENTS[corrects],
-                corrects_time_us=None if corrects_us == NEG else corrects_us,
-                corrected_time_us=None if corrected_us == NEG else corrected_us,
-            )  # fmt: skip
-            found.append(OrderRow(lane, int(rows.time[r]), event))
+    found, said, arena = list[OrderRow](), task.details["order"].read(blobs, rows.extra), memoryview(blobs.arena)  # type: ignore[arg-type]
+
+    def texts(at: list[int], size: list[int]) -> list[str]:
+        return [str(arena[a : a + n], "utf-8") if n > 0 else "" for a, n in zip(at, size, strict=True)]
+
+    order, operation, product = (texts(at.tolist(), size.tolist()) for at, size in zip(said.at, said.size, strict=True))
+    kind, corrects, corrects_us, corrected_us, time_us = said.ints.tolist()
+    first, count = said.start[0].tolist(), said.items[0].tolist()
+    sources = {code: _source(task, code) for code in np.unique(rows.source).tolist()}
+    source, sequence, offset, index = (column.tolist() for column in (rows.source, rows.sequence, rows.offset, rows.index))
+    lane, now_us = np.repeat(lanes, np.diff(start)).tolist(), rows.time.tolist()
+    for r in range(len(now_us)):
+        children = slice(first[r], first[r] + count[r])
+        split = tuple(texts(said.item_at[children].tolist(), said.item_size[children].tolist())) if count[r] else ()
+        event = OrderEvent(
+            time_us=time_us[r], rank=(*sources[source[r]], sequence[r], offset[r], index[r]),
+            at=Coordinate(task.orders, offset[r], index[r]), event=EVENTS[kind[r]], order=order[r], operation=operation[r],
+            product=product[r], split_into=split, corrects=EVENTS[corrects[r]],
+            corrects_time_us=None if corrects_us[r] == NEG else corrects_us[r],
+            corrected_time_us=None if corrected_us[r] == NEG else corrected_us[r],
+        )  # fmt: skip
+        found.append(OrderRow(lane[r], now_us[r], event))
     blobs.released(rows.extra)
     return found
+
+
+def _source(task: Task, code: int) -> tuple[bytes, int]:
+    """Name and boot of a source."""
+    source, boot, _ = task.names.sources.decode(code)
+    return source, int(boot.translate(_BOOT), 16) - (1 << 63)
 
 
 _BOOT = bytes.maketrans(b"abcdefghijklmnop", b"0123456789abcdef")  # the name of a boot, see codec/rows.py
