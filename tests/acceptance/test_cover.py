@@ -50,7 +50,9 @@ def cover(nist: Path, lines: list[list[Line]]) -> Ran:
 
 
 def with_corrections() -> IngestMapping:
-    return mapping_file.parse(plantday.example(MAPPING).read_text("utf-8") + CORRECTIONS, MAPPING)
+    text, event = plantday.example(MAPPING).read_text("utf-8"), 'event = { column = "event" }\n'
+    assert text.count(event) == 1
+    return mapping_file.parse(text.replace(event, event + CORRECTIONS), MAPPING)
 
 
 def written(path: Path, rows: Iterable[Row]) -> Path:

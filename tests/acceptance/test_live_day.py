@@ -12,8 +12,11 @@ from tests.acceptance import plantday
 from tests.acceptance.conftest import Ran
 from tests.live.chaos import chaos
 from tests.live.plant import Plant, Replayed
+from tests.live.stock import read_by_a_stock_consumer
 
 pytestmark = pytest.mark.timeout(300)
+
+READ = ("ctx.window.v1", "ctx.state-interval.v1", "ctx.count.v1", "ctx.measurement.v1", "context.epoch.v1", "ctl.configuration.v1")
 
 
 def test_the_day_through_dying_workers_is_the_day_in_memory(
@@ -26,6 +29,7 @@ def test_the_day_through_dying_workers_is_the_day_in_memory(
             chaos(plant)
         plant.finish()
         found = plant.verified()
+        read_by_a_stock_consumer(plant, dict.fromkeys(READ))
     finally:
         plant.close()
     assert found["same"] and not found["ahead"], found

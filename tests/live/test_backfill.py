@@ -42,6 +42,7 @@ def backfilled(plant: Plant, *arguments: str) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.long
 def test_live_export_backfill_are_the_same_bytes(plant: Plant) -> None:
     worker = plant.start()
     port = worker.wait("serving")["port"]

@@ -64,6 +64,7 @@ def test_tls_and_scram_and_not_with_a_wrong_password(
         assert "uthentication" in refused(plant, settings | {"ANDON_KAFKA__SASL_PASSWORD": "guess"})
 
 
+@pytest.mark.long
 def test_a_client_certificate_alone_and_not_without_it(
     registry_url: str, topic_prefix: str, tmp_path: Path, certificates: Certificates
 ) -> None:  # fmt: skip
@@ -75,6 +76,7 @@ def test_a_client_certificate_alone_and_not_without_it(
         assert refused(plant, settings)
 
 
+@pytest.mark.long
 def test_scram_without_encryption_and_not_with_a_wrong_password(registry_url: str, topic_prefix: str, tmp_path: Path) -> None:
     settings = {**SCRAM, "ANDON_KAFKA__SECURITY_PROTOCOL": "SASL_PLAINTEXT"}
     with secured(registry_url, topic_prefix, tmp_path, Security(users=USERS), settings) as plant:

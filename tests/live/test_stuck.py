@@ -24,6 +24,7 @@ def tasks(worker: Running, port: int) -> list[dict[str, Any]]:
     return found
 
 
+@pytest.mark.long
 def test_a_commit_that_hangs_makes_the_worker_unwell_and_then_ends_it(registry_url: str, topic_prefix: str, tmp_path: Path) -> None:
     bounds = {"ANDON_WORKER__WATCHDOG_S": str(WATCHDOG_S), "ANDON_WORKER__SLICE_S": str(SLICE_S), "ANDON_WORKER__SESSION_TIMEOUT_S": "30"}
     with Broker(tmp_path / "broker") as broker:
@@ -53,6 +54,7 @@ def test_a_commit_that_hangs_makes_the_worker_unwell_and_then_ends_it(registry_u
     assert found["same"] and found["equal"]["ctx.window.v1"] > 0 and not sum(found["doubled"].values()), found
 
 
+@pytest.mark.long
 def test_fetching_pauses_where_an_inbox_is_full_and_goes_on(plant: Plant) -> None:
     plant.more = {"ANDON_WORKER__INBOX_BYTES": "1"}  # every fetch fills it
     with Gateways(plant, rate=600):

@@ -18,6 +18,7 @@ from streams.codec.outputs import avro_bytes
 from streams.shell.registry import Registry
 from streams.shell.settings import RegistrySettings
 from tests.live.plant import ASSETS, LINES, Gateways, Plant
+from tests.live.stock import read_by_a_stock_consumer
 
 pytestmark = pytest.mark.timeout(300)  # a busy machine starts a worker in ten seconds
 
@@ -90,6 +91,7 @@ def test_deviations_survive_the_death_of_either_stage(plant: Plant, quality: Pla
     quality.finish()
     found = quality.verified()
     assert found["same"] and not found["ahead"], found["different"][:3] or found
+    read_by_a_stock_consumer(plant, {"qual.deviation.v1": 2, "ref.characteristic.v1": 1})
     said = Counter((one["test"], one["phase"]) for one in deviations(plant))
     assert found["equal"]["qual.deviation.v1"] == said.total() > 20, found
     assert said["BEYOND_LIMITS", "BEGIN"] >= said["BEYOND_LIMITS", "END"] > 0 and said["TOLERANCE", "BEGIN"] > 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from random import Random
 
+import pytest
 from hypothesis import given, settings
 from pytest import MonkeyPatch
 
@@ -109,6 +110,7 @@ def test_the_cases_give_codes_anew() -> None:
     assert given_anew > 2
 
 
+@pytest.mark.long
 def test_what_is_kept_does_not_grow_with_the_orders_that_ever_were() -> None:
     """Orders for days at a machine that reports, and at one that nobody reports from; the history holds a few of them."""
     task, sent, sizes = Task(NAMED["context"], brief(), ENVIRONMENT), dict[str, int](), list[tuple[int, ...]]()

@@ -78,7 +78,7 @@ def test_a_topology_that_does_not_exist_is_named_with_those_that_do() -> None:
     refused = call("contxt").exception
 
     assert isinstance(refused, InvalidValue)
-    assert "known=['context', 'downsample']" in str(refused)
+    assert "known=['context', 'downsample', 'quality']" in str(refused)
 
 
 def test_the_command_has_an_example() -> None:
