@@ -3,9 +3,10 @@
     python -m bench.memory lanes
     python -m bench.memory pending 10000000
 
-lanes: the context topology with 2,000 and with 200,000 known lanes, of which 100 are sent to. A slice is what the live worker does:
-a second of 100 samples and of the other inputs' claims is folded, what is complete released, a frontier record made, the standing
-taken; every other slice brings an order too. pending: samples of B2, of which none can become complete; the state is taken,
+lanes: the context topology with 2,000 and with 200,000 known lanes, of which 100 are sent to. Every lane, idle or not, has an open
+state interval and an open window of a year. A slice is what the live worker does: a second of 100 samples and of the other inputs'
+claims is folded, what is complete released, a frontier record made, the standing taken; every other slice brings an order too, of one
+of 10 work centers, below each of which 10 of the 100 stand. pending: samples of B2, of which none can become complete; the state is taken,
 packed, unpacked and made a task again, as a snapshot and a recovery do it.
 """
 
@@ -27,7 +28,7 @@ from bench.workloads import configuration_text
 from streams.catalogue import HIERARCHY, TOPICS, Catalogue, schema_of
 from streams.codec.log import Log, log_of
 from streams.configuration import Configuration, parse
-from streams.model.hierarchy import Hierarchy
+from streams.model.hierarchy import AssetRow, Hierarchy
 from streams.runners.epoch import Adopted, Epoch
 from streams.runners.frontier_records import frontier_records
 from streams.runners.live.standing import standing_of
@@ -36,12 +37,12 @@ from streams.runners.state import packed as snapshot_of
 from streams.runners.task import Environment, Task
 from topologies import NAMED
 
-FEW, MANY, ACTIVE, SLICES = 2_000, 200_000, 100, 200
+FEW, MANY, ACTIVE, CELLS, SLICES = 2_000, 200_000, 100, 10, 200
 SECOND_US = 1_000_000
 IDS = {topic.name: number for number, topic in enumerate(TOPICS, 1)}
 SCHEMAS = {number: schema_of(topic.schema) for number, topic in enumerate(TOPICS, 1)}
 ENVIRONMENT = Environment("bench", 0, Catalogue(), SCHEMAS.get, IDS.__getitem__)
-ORDERS, SAMPLE, TELEMETRY = "mes.order.v1", "ot.sample.v1", "ot.telemetry.v1"
+ORDERS, SAMPLE, STATE, TELEMETRY = "mes.order.v1", "ot.sample.v1", "ot.state.v1", "ot.telemetry.v1"
 
 
 def rss_mb() -> float:
@@ -52,17 +53,19 @@ def peak_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def new_task(configuration: Configuration) -> Task:
+def new_task(configuration: Configuration, plant: Hierarchy | None = None) -> Task:
     topology = NAMED[configuration.topology](configuration)
     first = Epoch(0, (0,) * len(topology.inputs), {HIERARCHY: 0}, configuration.fingerprint)
-    return Task(NAMED[configuration.topology], Adopted(first, configuration, Hierarchy()), ENVIRONMENT)
+    return Task(NAMED[configuration.topology], Adopted(first, configuration, plant or Hierarchy()), ENVIRONMENT)
 
 
 class Plant:
     """A task of the context topology and the writers of its inputs."""
 
     def __init__(self) -> None:
-        self.task = new_task(parse(configuration_text("context")))
+        text = configuration_text("context").replace('windows = [{ tumbling = "10 s" }]', 'windows = [{ tumbling = "10 s" }, LONG]', 1)
+        cells = (AssetRow(LINES[0], f"machine-{n}", f"cell-{n % CELLS}", START_US - SECOND_US, n) for n in range(ACTIVE))
+        self.task = new_task(parse(text.replace("LONG", '{ tumbling = "365 d" }')), Hierarchy.of(cells))
         self.inputs = self.task.topology.inputs
         self.writers = {name: Writer(name, IDS[name]) for name in self.inputs}
         self.sequence = dict.fromkeys(self.inputs, -1)
@@ -77,15 +80,21 @@ class Plant:
         self.sequence[name] += 1
         return {"kind": "DATA", "source": "bench", "boot": 0, "sequence": self.sequence[name], "event_time_us": self.now_us, **fields}
 
-    def logs(self, lanes: range, *, order: bool = False) -> dict[str, Log]:
-        """The next second: a sample of each lane, a claim of every other input."""
+    def logs(self, lanes: range, *, order: bool = False, states: bool = False) -> dict[str, Log]:
+        """The next second: a sample of each lane, and a state if asked for, a claim of every other input."""
         self.now_us += SECOND_US
         claim = {"kind": "CLAIM", "source": "bench", "boot": 0, "sequence": None, "through_us": self.now_us}
-        found = {name: self._log(name, [claim]) for name in self.inputs if name not in (SAMPLE, ORDERS)}
-        event = self._data(ORDERS, work_center=f"machine-{self.now_us // SECOND_US % ACTIVE}", event="STARTED", order=f"o-{self.now_us}")
-        orders = [event if order else None, claim]
+        found = {name: self._log(name, [claim]) for name in self.inputs if name not in (SAMPLE, ORDERS, STATE)}
+        orders, running = [claim], [claim]
+        if order:
+            number = self.sequence[ORDERS] + 1
+            about = {"work_center": f"cell-{number // 2 % CELLS}", "order": f"o-{number // 2}"}
+            orders.insert(0, self._data(ORDERS, event=("STARTED", "ENDED")[number % 2], **about))
+        if states:
+            running = [*(self._data(STATE, asset=f"machine-{n}", tag="mode", value="RUN") for n in lanes), claim]
         samples = [self._data(SAMPLE, asset=f"machine-{n}", tag="x", unit="Cel", value=float(n), quality="GOOD") for n in lanes]
-        return found | {ORDERS: self._log(ORDERS, [one for one in orders if one]), SAMPLE: self._log(SAMPLE, [*samples, claim])}
+        told = {ORDERS: orders, STATE: running, SAMPLE: [*samples, claim]}
+        return found | {name: self._log(name, records) for name, records in told.items()}
 
     def slice(self, logs: Mapping[str, Log]) -> None:
         """What a worker does with what it has fetched, except for Kafka."""
@@ -104,7 +113,7 @@ class Plant:
     def meet(self, lanes: range) -> None:
         """Know these lanes, then leave all but the active ones idle for longer than their silence and their windows."""
         for start in range(lanes.start, lanes.stop, 10_000):
-            self.slice(self.logs(range(start, min(lanes.stop, start + 10_000))))
+            self.slice(self.logs(range(start, min(lanes.stop, start + 10_000)), states=True))
         for _ in range(150):
             self.slice(self.logs(range(ACTIVE)))
 
@@ -144,6 +153,9 @@ def lanes() -> dict[str, Any]:
         name = "with_orders" if order else "samples"
         ms_few, ms_many = (float(np.median([t[k] for t in times])) for k in (0, 1))
         told[name] = {"ms_few": ms_few, "ms_many": ms_many, "ratios": sorted(ratios)}
+    every, task = np.arange(large.task.book.count, dtype=np.int32), large.task
+    opened = {step.id: int(step.operator.open(state, every).sum()) for step, state in zip(task.topology.steps, task.states, strict=True)}
+    assert opened["windows"] == opened["state-intervals"] == MANY, "lanes without an open window and interval"
     large.task.take()
     data = snapshot_of(dump(large.task))
     again, told["recovery_s"] = _timed(lambda: load(large.task.build, large.task.adopted, ENVIRONMENT, unpacked(data)))

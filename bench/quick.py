@@ -1,6 +1,6 @@
 """make bench-quick: is the speed floor held? Ratios within one run, on an ephemeral Kafka, in under ten minutes on two idle cores.
 
-    python -m bench.quick [--rounds 3] [--only b1 b2 context keys recovery pending lanes backfill]
+    python -m bench.quick [--rounds 3] [--only b1 b2 context keys recovery pending lanes orders backfill]
 
 Exit code 1: a floor was missed or an output was wrong. Figures go to bench/results/quick.json and quick.md; docs/performance.md says
 how they are measured. Where ANDON_KAFKA__BOOTSTRAP_SERVERS and ANDON_REGISTRY__URL are set, that platform is used, under new topics.
@@ -29,6 +29,7 @@ from streams.shell.settings import Settings, settings
 
 B1_EVENTS, B2_EVENTS, CONTEXT_EVENTS, KEYS_EVENTS, PENDING = 4_000_000, 20_000_000, 4_000_000, 4_000_000, 10_000_000
 BACKFILL_SAMPLES, BACKFILL_MESSAGES = 8_000_000, 2_000_000
+ORDER_DAYS = 90
 FAUST_MESSAGES, DEFAULT_CONSUME = 20_000, 1_000_000
 NO_SNAPSHOTS = {"ANDON_WORKER__SNAPSHOT_RECORDS": "1000000000", "ANDON_WORKER__SNAPSHOT_INTERVAL_S": "1000000"}
 
@@ -166,12 +167,18 @@ def backfill(bench: Bench) -> None:
     say(f"backfill: {told}")
 
 
+def orders(bench: Bench) -> None:
+    """90 days of order events with a history of 30, in memory."""
+    bench.results["orders"] = dict(peer("orders", ["-m", "bench.orders", str(ORDER_DAYS)], {}, timeout_s=300).told)
+    say(f"orders: {bench.results['orders']}")
+
+
 def _memory(*arguments: str) -> dict[str, Any]:
     return dict(peer("memory", ["-m", "bench.memory", *arguments], {}, timeout_s=300).told)
 
 
 PARTS: dict[str, Callable[[Bench], None]] = {
-    "b1": b1, "b2": b2, "context": context, "keys": keys, "recovery": recovery, "pending": pending, "lanes": lanes,
+    "b1": b1, "b2": b2, "context": context, "keys": keys, "recovery": recovery, "pending": pending, "lanes": lanes, "orders": orders,
     "backfill": backfill,
 }  # fmt: skip
 

@@ -12,6 +12,8 @@ from typing import Any
 from bench.subjects import STAGES, Measured
 
 FLOOR_FAUST, FLOOR_CONSUME, FLOOR_SAMPLES, CEILING_IDLE, FLOOR_BACKFILL = 60.0, 0.2, 2_000_000.0, 1.5, 1_500_000.0
+FLOOR_ORDERS = 20_000.0  # events a second
+CEILING_HISTORY = 2.5  # cost of an event with a full history, where for each that comes one leaves, over the first ones'
 Figures = dict[str, Any]
 
 
@@ -53,6 +55,12 @@ def missed(results: Figures) -> list[str]:
     for kind in ("samples", "with_orders"):
         if "lanes" in results and (ratio := median(results["lanes"][kind]["ratios"])) > CEILING_IDLE:
             found.append(f"a slice costs {ratio:.2f} times as much with idle lanes ({kind})")
+    if "orders" in results:
+        one = results["orders"]
+        if one["rate"] < FLOOR_ORDERS:
+            found.append(f"{one['rate']:,.0f} order events a second are folded, the floor is {FLOOR_ORDERS:,.0f}")
+        if one["rate_early"] / one["rate_late"] > CEILING_HISTORY:
+            found.append(f"an order event costs {one['rate_early'] / one['rate_late']:.2f} times as much with a full history")
     return found
 
 
@@ -114,6 +122,14 @@ def _state(results: Figures) -> list[str]:
             rows.append(f"| slice of {words}: CPU | {times}, ratio {median(one['ratios']):.2f} |")
         rows.append(f"| a lane: memory; CPU when first met | {found['bytes_a_lane']:,.0f} bytes; {found['meet_us']:.0f} us |")
         rows.append(f"| 200,000 lanes: snapshot to task | {found['recovery_s']:.1f} s |")
+    if "orders" in results:
+        one = results["orders"]
+        rows += [
+            f"| {one['events']:,} order events, {one['late']:,} late; {one['results']:,} results | {one['rate']:,.0f} a second; "
+            f"{one['rate_early']:,.0f} in the first tenth, {one['rate_late']:,.0f} in the last |",
+            f"| their state: {one['in_history']:,} events in the history | snapshot {one['snapshot_mb']:.1f} MB, taken in "
+            f"{one['snapshot_s']:.1f} s, a task again in {one['load_s']:.1f} s; peak {one['peak_mb']:,.0f} MB with the load |",
+        ]  # fmt: skip
     if "pending" in results:
         live, memory = results["pending"]["live"], results["pending"]["memory"]
         rows += [
@@ -136,7 +152,7 @@ def markdown(results: Figures) -> str:
     where, parts = results["machine"], [_rates(results)]
     parts += [_ratios(results)] if "b1" in results else []
     parts += [_stages(results)] if {"b1", "b2", "context", "keys"} & results.keys() else []
-    parts += [_state(results)] if {"lanes", "pending", "recovery"} & results.keys() else []
+    parts += [_state(results)] if {"lanes", "orders", "pending", "recovery"} & results.keys() else []
     parts += [_backfill(results)] if "backfill" in results else []
     head = f"{where['cores']} cores ({where['processor']}), {where['memory_gb']} GB, Python {where['python']}; "
     head += f"load before {results['load_before']:.1f}; {results['seconds']:.0f} s in all."

@@ -121,7 +121,8 @@ class Book:
         self._first = 0
         self._segments = [Segment(NEG, self._now.refs(work_center), self._now.evidence())]  # from _oldest on: the view
         self._oldest = 0
-        self._events: dict[Target, list[OrderEvent]] = {}
+        self._events: dict[Target, OrderEvent] = {}
+        self._others: dict[Target, list[OrderEvent]] = {}  # further events that a correction would name by the same
         self._corrections: dict[Target, list[OrderEvent]] = {}  # by (time, rank): the last one holds
         self._aside: list[OrderEvent] = []  # corrections and withdrawn events, by (time, rank), until their time is old
         self._named: dict[str, int] = {}  # how often an order is named before and in the history; so long its product is known
@@ -137,7 +138,8 @@ class Book:
     @property
     def history(self) -> tuple[OrderEvent, ...]:
         """The events, corrections among them, by (time, rank)."""
-        return tuple(sorted((e for of in (self._events, self._corrections) for es in of.values() for e in es), key=_key))
+        further = (event for of in (self._others, self._corrections) for events in of.values() for event in events)
+        return tuple(sorted([*self._events.values(), *further], key=_key))
 
     @property
     def view(self) -> tuple[Segment, ...]:
@@ -173,14 +175,19 @@ class Book:
             self._name(order, 1)
         corrections = self._corrections.get(target, [])
         if event.event != "CORRECTED":
-            self._events.setdefault(target, []).append(event)
+            if self._events.setdefault(target, event) is not event:
+                self._others.setdefault(target, []).append(event)
             return self._move([(event, None, self._at_hand(event, corrections[-1] if corrections else None))])
         insort(self._aside, event, key=_key)
         old = corrections[-1] if corrections else None
         insort(self._corrections.setdefault(target, []), event, key=_key)
         if self._corrections[target][-1] is not event:
             return POS, []
-        return self._move([(e, _placed(e, old), self._at_hand(e, event)) for e in self._events.get(target, ())])
+        return self._move([(e, _placed(e, old), self._at_hand(e, event)) for e in self._about(target)])
+
+    def _about(self, target: Target) -> list[OrderEvent]:
+        """Events of the history that a correction of this target is about."""
+        return [self._events[target], *self._others.get(target, ())] if target in self._events else []
 
     def _at_hand(self, event: OrderEvent, correction: OrderEvent | None) -> Placed | None:
         placed = _placed(event, correction)
@@ -276,7 +283,7 @@ class Book:
         for event in old:
             corrections = self._corrections.get(_target(event), [])
             withdrawn = bool(corrections) and corrections[-1].corrected_time_us is None
-            if event.event != "CORRECTED" and withdrawn and any(e is event for e in self._events.get(_target(event), ())):
+            if event.event != "CORRECTED" and withdrawn and any(e is event for e in self._about(_target(event))):
                 gone |= self._leave(event, horizon_us)
         for target in {_target(event) for event in old if event.event == "CORRECTED"}:
             if target not in self._events:
@@ -285,11 +292,15 @@ class Book:
 
     def _leave(self, event: OrderEvent, horizon_us: int) -> bool:
         target = _target(event)
-        rest = [e for e in self._events.pop(target) if e is not event]
-        if rest:
-            self._events[target] = rest
-        elif target in self._corrections:
-            self._drop_corrections(target, horizon_us)
+        if target in self._others:
+            self._events[target], *others = [e for e in self._about(target) if e is not event]
+            self._others[target] = others
+            if not others:
+                del self._others[target]
+        else:
+            del self._events[target]
+            if target in self._corrections:
+                self._drop_corrections(target, horizon_us)
         for order in (event.order, *event.split_into):
             self._name(order, -1)
         return True

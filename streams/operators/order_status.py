@@ -13,13 +13,12 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from streams.kernel import NEG
 from streams.model.order import RUNNING_AFTER, Coordinate, OrderEvent, OrderRef
 
 Key = tuple[str, str]  # order, operation
-_STATUS, _PRODUCT = range(2)
 _ENDS = ("ENDED", "CANCELLED")
 
 
@@ -32,14 +31,24 @@ class Status(NamedTuple):
     by: tuple[Coordinate, ...]
 
 
-class Placed:
-    """An event where it takes effect, the records that say so, and what it changed there."""
+class _Same:
+    """Nothing to take back."""
 
-    __slots__ = ("by", "event", "time_us", "undo")
+
+_SAME = _Same()
+
+
+class Placed:
+    """An event where it takes effect, the records that say so, and what it replaced there: in as few objects as can be, since
+    there is one for each event of the history, and the interpreter's collector visits them all from time to time."""
+
+    __slots__ = ("by", "children", "event", "product", "status", "time_us")
 
     def __init__(self, time_us: int, event: OrderEvent, by: tuple[Coordinate, ...]) -> None:
         self.time_us, self.event, self.by = time_us, event, by
-        self.undo: list[tuple[int, Any, Any]] = []
+        self.status: Status | _Same | None = _SAME  # of the order, before
+        self.product: tuple[str, int] | _Same | None = _SAME
+        self.children: tuple[tuple[str, bool, bool], ...] = ()  # of a split: order, is its product from here, is its status
 
 
 class Standing:
@@ -63,45 +72,59 @@ class Standing:
         return known[0] if known else ""
 
     def apply(self, placed: Placed) -> None:
-        """What an event at or behind all that were applied before changes; `placed.undo` keeps how to take it back."""
-        event, time_us, undo = placed.event, placed.time_us, list[tuple[int, Any, Any]]()
-        order, key = event.order, (event.order, event.operation)
+        """What an event at or behind all that were applied before changes; `placed` keeps how to take it back."""
+        event, time_us = placed.event, placed.time_us
+        placed.status = placed.product = _SAME
         if event.product:
-            known = self.products.get(order)
+            known = self.products.get(event.order)
             if known is None or known[1] <= time_us:
-                undo.append((_PRODUCT, order, known))
-                self.products[order] = event.product, time_us
+                placed.product, self.products[event.order] = known, (event.product, time_us)
                 self.changes += known is None or known[0] != event.product
-        for child in event.split_into:
-            if child not in self.products:
-                undo.append((_PRODUCT, child, None))
-                self.products[child] = self.product(order), NEG  # what the child itself says of it counts more
-                self.changes += 1
-            if (child, event.operation) not in self.status:
-                undo.append((_STATUS, (child, event.operation), None))
-                self._set((child, event.operation), Status(False, time_us, time_us, placed.by))
+        if event.split_into:
+            placed.children = tuple([self._split(placed, child) for child in event.split_into])
         running = RUNNING_AFTER.get(event.event)
-        before = self.status.get(key)
-        if running is not None and (before is None or before.time_us <= time_us):
-            undo.append((_STATUS, key, before))
-            started_us = before.started_us if before is not None and before.running else time_us
-            self._set(key, None if event.event in _ENDS else Status(running, started_us, time_us, placed.by))
-        placed.undo = undo
+        if running is not None:
+            key = event.order, event.operation
+            before = self.status.get(key)
+            if before is None or before.time_us <= time_us:
+                placed.status = before
+                started_us = before.started_us if before is not None and before.running else time_us
+                self._set(key, None if event.event in _ENDS else Status(running, started_us, time_us, placed.by))
+
+    def _split(self, placed: Placed, child: str) -> tuple[str, bool, bool]:
+        key, named = (child, placed.event.operation), child in self.products
+        known = key in self.status
+        if not named:
+            self.products[child] = self.product(placed.event.order), NEG  # what the child itself says of it counts more
+            self.changes += 1
+        if not known:
+            self._set(key, Status(False, placed.time_us, placed.time_us, placed.by))
+        return child, not named, not known
 
     def undo(self, placed: Placed) -> None:
         """Take back the event that was applied last."""
-        for what, key, before in reversed(placed.undo):
-            if what == _STATUS:
-                self._set(key, before)
-            elif before is None:
-                del self.products[key]
-            else:
-                self.products[key] = before
+        order, operation = placed.event.order, placed.event.operation
+        if not isinstance(placed.status, _Same):
+            self._set((order, operation), placed.status)
+        for child, product, status in reversed(placed.children):
+            if status:
+                self._set((child, operation), None)
+            if product:
+                del self.products[child]
+        if placed.product is None:
+            del self.products[order]
+        elif not isinstance(placed.product, _Same):
+            self.products[order] = placed.product
 
     def known_anew(self, placed: Placed) -> list[tuple[str, int]]:
-        """(order, 1) for each status that an event applied last brought, (order, -1) for each that it took."""
-        found = [(key[0], (key in self.status) - (before is not None)) for what, key, before in placed.undo if what == _STATUS]
-        return [one for one in found if one[1]]
+        """(order, 1) for each status that an event applied last brought, (order, -1) for the one that it took."""
+        found = [(child, 1) for child, _, status in placed.children if status]
+        if not isinstance(placed.status, _Same):
+            order = placed.event.order
+            more = ((order, placed.event.operation) in self.status) - (placed.status is not None)
+            if more:
+                found.append((order, more))
+        return found
 
     def _set(self, key: Key, status: Status | None) -> None:
         before = self.status.get(key)
